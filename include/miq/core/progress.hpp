@@ -1,0 +1,22 @@
+// core/progress.hpp: how long work tells where it is, and is stopped.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include <miq/core/error.hpp>
+
+namespace miq {
+
+/// Called now and then by long work, on the thread that started it, with the name of the phase and the share of the
+/// whole call that is done, 0 to 1, never falling. Returning false stops the work with `miq::cancelled`.
+using progress_callback = std::function<bool(std::string_view phase, double fraction)>;
+
+namespace detail {
+
+inline void report_progress(const progress_callback& progress, std::string_view phase, double fraction) {
+  if (progress && !progress(phase, fraction)) throw cancelled(join_message("cancelled by the progress callback in phase ", phase));
+}
+
+}  // namespace detail
+}  // namespace miq
