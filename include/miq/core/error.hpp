@@ -14,13 +14,15 @@ class error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// An argument is outside what the function accepts: a shape, a range, a value that is not finite. Outputs are untouched.
+/// An argument is outside what the function accepts: a shape, a range, a value that is not finite. Outputs are
+/// untouched.
 class invalid_argument : public error {
  public:
   using error::error;
 };
 
-/// The arithmetic cannot go on: a matrix that stays indefinite whatever the damping, an iteration that does not converge.
+/// The arithmetic cannot go on: a matrix that stays indefinite whatever the damping, an iteration that does not
+/// converge.
 class numerical_error : public error {
  public:
   using error::error;

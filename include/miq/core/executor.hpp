@@ -13,8 +13,8 @@ namespace miq {
 
 /// What a `host_executor` is made of.
 struct host_executor_options {
-  int threads = 0;                                 ///< threads that work, the caller's included; 0: one per core
-  std::pmr::memory_resource* resource = nullptr;   ///< where scratch memory comes from; null: the default resource
+  int threads = 0;                                ///< threads that work, the caller's included; 0: one per core
+  std::pmr::memory_resource* resource = nullptr;  ///< where scratch memory comes from; null: the default resource
 };
 
 /// Runs on the host: the calling thread and a pool of others that sleep between calls. Used by one thread at a time;
@@ -32,9 +32,9 @@ class host_executor {
   int threads() const { return pool_->threads(); }
   std::pmr::memory_resource* resource() const { return resource_; }
 
-  /// Calls `body(i)` for every i in [0, count), on any thread, in any order; returns when all are done. If bodies throw,
-  /// the exception of the smallest i that threw reaches the caller and the indices not yet begun are skipped.
-  /// A call from inside a body runs serially on the thread that makes it. Does not allocate.
+  /// Calls `body(i)` for every i in [0, count), on any thread, in any order; returns when all are done. If bodies
+  /// throw, the exception of the smallest i that threw reaches the caller and the indices not yet begun are skipped. A
+  /// call from inside a body runs serially on the thread that makes it. Does not allocate.
   template <class Body>
   void parallel_for(std::int64_t count, Body&& body) const {
     pool_->run(count, body);
@@ -47,7 +47,9 @@ class host_executor {
 
 /// What every executor has: a memory space, in whose views its functions take their data.
 template <class Exec>
-concept executor = requires { typename Exec::memory_space; };
+concept executor = requires {
+  typename Exec::memory_space;
+};
 
 /// The memory space of an executor.
 template <executor Exec>

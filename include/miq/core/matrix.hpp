@@ -12,9 +12,9 @@
 
 namespace miq {
 
-/// A row-major host matrix that owns its memory: 64-byte aligned, rows one behind the other, elements value-initialised.
-/// Memory comes from a `std::pmr::memory_resource`, the default one unless another is given. Copies are deep and
-/// use the default resource, as the standard's polymorphic containers do.
+/// A row-major host matrix that owns its memory: 64-byte aligned, rows one behind the other, elements
+/// value-initialised. Memory comes from a `std::pmr::memory_resource`, the default one unless another is given. Copies
+/// are deep and use the default resource, as the standard's polymorphic containers do.
 template <class T>
 class matrix {
   static_assert(std::is_trivially_copyable_v<T>, "matrix holds plain data");
@@ -23,7 +23,8 @@ class matrix {
   matrix() = default;
 
   /// @throws invalid_argument if an extent is negative; std::bad_alloc as the resource does
-  matrix(std::int64_t rows, std::int64_t columns, std::pmr::memory_resource* resource = std::pmr::get_default_resource())
+  matrix(std::int64_t rows, std::int64_t columns,
+         std::pmr::memory_resource* resource = std::pmr::get_default_resource())
       : matrix(rows, columns, T{}, resource) {}
 
   matrix(std::int64_t rows, std::int64_t columns, T value,
@@ -34,7 +35,8 @@ class matrix {
 
   explicit matrix(matrix_view<const T> source, std::pmr::memory_resource* resource = std::pmr::get_default_resource())
       : matrix(uninitialised{}, source.rows(), source.columns(), resource) {
-    for (std::int64_t r = 0; r < rows_; ++r) std::copy_n(source.data() + r * source.leading(), columns_, data_ + r * columns_);
+    for (std::int64_t r = 0; r < rows_; ++r)
+      std::copy_n(source.data() + r * source.leading(), columns_, data_ + r * columns_);
   }
 
   matrix(const matrix& other) : matrix(matrix_view<const T>(other.view())) {}
@@ -74,7 +76,8 @@ class matrix {
 
   matrix(uninitialised, std::int64_t rows, std::int64_t columns, std::pmr::memory_resource* resource)
       : rows_(rows), columns_(columns), resource_(resource) {
-    detail::require(rows >= 0 && columns >= 0, "matrix: extents must not be negative, got ", detail::shape_text(rows, columns));
+    detail::require(rows >= 0 && columns >= 0, "matrix: extents must not be negative, got ",
+                    detail::shape_text(rows, columns));
     if (size() > 0) data_ = static_cast<T*>(resource_->allocate(bytes(), alignment));
   }
 

@@ -32,23 +32,27 @@ class vector_view {
 
   /// From contiguous host containers: `std::vector`, `std::array`, `std::span`.
   template <class U, std::size_t Extent>
-    requires(std::same_as<Space, host_memory> && std::convertible_to<U (*)[], T (*)[]>)
-  constexpr vector_view(std::span<U, Extent> elements)
+  requires(std::same_as<Space, host_memory>&& std::convertible_to<U (*)[], T (*)[]>) constexpr vector_view(
+      std::span<U, Extent> elements)
       : data_(elements.data()), size_(static_cast<std::int64_t>(elements.size())) {}
 
   template <class Container>
-    requires(std::same_as<Space, host_memory> && !std::same_as<std::remove_cvref_t<Container>, vector_view> &&
-             requires(Container& c) {
-               { c.data() } -> std::convertible_to<T*>;
-               { c.size() } -> std::convertible_to<std::size_t>;
-             } && !requires(Container& c) { typename std::remove_cvref_t<Container>::memory_space; })
-  constexpr vector_view(Container&& elements)
+  requires(
+      std::same_as<Space, host_memory> && !std::same_as<std::remove_cvref_t<Container>, vector_view> &&
+      requires(Container & c) {
+        { c.data() } -> std::convertible_to<T*>;
+        { c.size() } -> std::convertible_to<std::size_t>;
+      } &&
+      !requires(Container & c) {
+        typename std::remove_cvref_t<Container>::memory_space;
+      }) constexpr vector_view(Container&& elements)
       : data_(elements.data()), size_(static_cast<std::int64_t>(elements.size())) {}
 
   /// A view of mutable elements converts to one of constant elements, in the same memory space only.
   template <class U>
-    requires(!std::same_as<U, T> && std::convertible_to<U (*)[], T (*)[]>)
-  constexpr vector_view(const vector_view<U, Space>& other) : data_(other.data()), size_(other.size()) {}
+  requires(!std::same_as<U, T> &&
+           std::convertible_to<U (*)[], T (*)[]>) constexpr vector_view(const vector_view<U, Space>& other)
+      : data_(other.data()), size_(other.size()) {}
 
   MIQ_HOST_DEVICE constexpr T* data() const { return data_; }
   MIQ_HOST_DEVICE constexpr std::int64_t size() const { return size_; }
@@ -80,23 +84,24 @@ class matrix_view {
       : data_(data), rows_(rows), columns_(columns), leading_(leading) {
     detail::require(rows >= 0 && columns >= 0, "matrix_view: extents must not be negative, got ",
                     detail::shape_text(rows, columns));
-    detail::require(leading >= columns, "matrix_view: leading must be at least the ", columns, " columns, got ", leading);
+    detail::require(leading >= columns, "matrix_view: leading must be at least the ", columns, " columns, got ",
+                    leading);
     detail::require(data != nullptr || rows == 0 || columns == 0, "matrix_view: data is null for a matrix of ",
                     detail::shape_text(rows, columns));
   }
 
   /// Elements of a host container as a matrix. @throws invalid_argument if their number is not rows * columns
   template <class U, std::size_t Extent>
-    requires(std::same_as<Space, host_memory> && std::convertible_to<U (*)[], T (*)[]>)
-  constexpr matrix_view(std::span<U, Extent> elements, std::int64_t rows, std::int64_t columns)
+  requires(std::same_as<Space, host_memory>&& std::convertible_to<U (*)[], T (*)[]>) constexpr matrix_view(
+      std::span<U, Extent> elements, std::int64_t rows, std::int64_t columns)
       : matrix_view(elements.data(), rows, columns) {
     detail::require(static_cast<std::int64_t>(elements.size()) == rows * columns, "matrix_view: the span must hold ",
                     rows * columns, " elements, got ", elements.size());
   }
 
   template <class U>
-    requires(!std::same_as<U, T> && std::convertible_to<U (*)[], T (*)[]>)
-  constexpr matrix_view(const matrix_view<U, Space>& other)
+  requires(!std::same_as<U, T> &&
+           std::convertible_to<U (*)[], T (*)[]>) constexpr matrix_view(const matrix_view<U, Space>& other)
       : data_(other.data()), rows_(other.rows()), columns_(other.columns()), leading_(other.leading()) {}
 
   MIQ_HOST_DEVICE constexpr T* data() const { return data_; }
@@ -111,8 +116,8 @@ class matrix_view {
 
   /// Rows `first` to `first + count`, over the same memory. @throws invalid_argument if they are not all there
   constexpr matrix_view rows_from(std::int64_t first, std::int64_t count) const {
-    detail::require(first >= 0 && count >= 0 && first + count <= rows_, "matrix_view: rows ", first, " to ", first + count,
-                    " are not within ", rows_);
+    detail::require(first >= 0 && count >= 0 && first + count <= rows_, "matrix_view: rows ", first, " to ",
+                    first + count, " are not within ", rows_);
     return {data_ + first * leading_, count, columns_, leading_};
   }
 
@@ -130,9 +135,7 @@ class result_ref {
   constexpr explicit result_ref(T* object) : object_(object) {
     detail::require(object != nullptr, "result_ref: object is null");
   }
-  constexpr result_ref(T& object)
-    requires std::same_as<Space, host_memory>
-      : object_(&object) {}
+  constexpr result_ref(T& object) requires std::same_as<Space, host_memory> : object_(&object) {}
 
   MIQ_HOST_DEVICE constexpr T* get() const { return object_; }
   MIQ_HOST_DEVICE constexpr T& operator*() const { return *object_; }

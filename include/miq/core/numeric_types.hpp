@@ -17,7 +17,7 @@ MIQ_HOST_DEVICE constexpr std::uint16_t float_to_half_bits(float value) {
   const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
   if (magnitude > 0x7F800000U) return static_cast<std::uint16_t>(sign | 0x7E00U);
   if (magnitude >= 0x477FF000U) return static_cast<std::uint16_t>(sign | 0x7C00U);  // rounds to 65536 or beyond
-  if (magnitude >= 0x38800000U) {                                                    // a normal half
+  if (magnitude >= 0x38800000U) {                                                   // a normal half
     const std::uint32_t rebased = magnitude - 0x38000000U;
     return static_cast<std::uint16_t>(sign | ((rebased + 0xFFFU + ((rebased >> 13) & 1U)) >> 13));
   }
@@ -65,7 +65,9 @@ struct bfloat16 {
 
   constexpr bfloat16() = default;
   MIQ_HOST_DEVICE constexpr explicit bfloat16(float value) : bits(detail::float_to_bfloat_bits(value)) {}
-  MIQ_HOST_DEVICE constexpr operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+  MIQ_HOST_DEVICE constexpr operator float() const {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+  }
 };
 
 }  // namespace miq

@@ -15,7 +15,8 @@ using progress_callback = std::function<bool(std::string_view phase, double frac
 namespace detail {
 
 inline void report_progress(const progress_callback& progress, std::string_view phase, double fraction) {
-  if (progress && !progress(phase, fraction)) throw cancelled(join_message("cancelled by the progress callback in phase ", phase));
+  if (progress && !progress(phase, fraction))
+    throw cancelled(join_message("cancelled by the progress callback in phase ", phase));
 }
 
 }  // namespace detail
