@@ -28,6 +28,10 @@
 #define MIQ_INSTRUCTION_SET baseline
 #endif
 
+#if defined(__FAST_MATH__)
+#error "miq relies on IEEE arithmetic (rounding, NaN): compile without -ffast-math"
+#endif
+
 #define MIQ_STRINGIFY_(x) #x
 #define MIQ_STRINGIFY(x) MIQ_STRINGIFY_(x)
 

@@ -1,0 +1,62 @@
+// obs/factor.hpp: the triangular factor of the inverse Hessian, from which every step of the solver reads its updates.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+#include <miq/core/workspace.hpp>
+
+namespace miq::obs {
+
+/// What is added to the Hessian's diagonal before it is factored.
+enum class damping_rule {
+  mean_diagonal,  ///< `damping` times the mean of the diagonal, for every column: as SparseGPT publishes it
+  own_diagonal    ///< `damping` times the column's own entry: unchanged when a column's unit changes
+};
+
+/// What `factor` may be asked for.
+struct factor_options {
+  double damping = 0.01;  ///< share of the diagonal that is added, at least 0
+  damping_rule rule = damping_rule::mean_diagonal;
+  int attempts = 6;  ///< factorisations tried, the damping raised tenfold after each
+};
+
+/// What happened on the way.
+struct factor_result {
+  double damping = 0;       ///< the share that was used in the end
+  std::int32_t raised = 0;  ///< how often it had to be raised because the matrix was not positive definite
+  std::int64_t dead = 0;    ///< columns whose diagonal entry is 0: they take part as if independent of all others
+};
+
+/// Scratch that `factor` needs for a Hessian of `columns` columns: about columns^2 floats.
+std::int64_t factor_workspace_bytes(std::int64_t columns);
+
+/// Factors the inverse of the damped Hessian: `U^T U = (H + D)^-1`, U upper triangular, in float.
+///
+/// Row j of U holds what the optimal-brain-surgeon step needs at column j when the columns before it are settled:
+/// `1 / U_jj^2` is the conditional variance of column j given the later ones (up to H's factor 2), and an error e in
+/// column j is best made up by `- e / U_jj * U_j,j+1:` in the later columns (Frantar and Alistarh 2023, "SparseGPT").
+/// The factor is found without forming the inverse: `H + D = R R^T` with R upper triangular, then `U = R^-1`.
+///
+/// A column whose diagonal entry is 0 never carried a signal: it gets the mean diagonal entry and stays independent of
+/// all others, so its row of U is 0 right of the diagonal.
+///
+/// @param exec     where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
+///                 Eigen's products take packing buffers from the heap where its stack limit is exceeded.
+/// @param hessian  [c, c], symmetric (only the upper triangle is read), finite, diagonal not negative; c at least 1
+/// @param upper    [c, c], must not overlap `hessian`; written whole, zeros below the diagonal
+/// @throws invalid_argument  for shapes that do not fit, a diagonal that is negative or not finite; `upper` is
+/// untouched
+/// @throws numerical_error   if the matrix is not positive definite after all attempts; `upper` is unspecified
+/// @throws out_of_memory     if `scratch` is too small
+///
+/// Cost: 2/3 c^3 multiply-adds, in blocks, on all threads. Deterministic, whatever the number of threads.
+template <executor Exec>
+factor_result factor(const Exec& exec, matrix_view<const float, memory_of<Exec>> hessian,
+                     matrix_view<float, memory_of<Exec>> upper, const factor_options& options = {},
+                     workspace scratch = {});
+
+}  // namespace miq::obs
+
+#include <miq/obs/detail/factor.inl>

@@ -1,0 +1,85 @@
+// obs/sweep.hpp: prunes and quantises a layer in one pass over its columns, making up each error in the columns after
+// it.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+#include <miq/core/progress.hpp>
+#include <miq/core/workspace.hpp>
+#include <miq/quantization/grid_set.hpp>
+
+namespace miq::obs {
+
+/// Which weights are masked. The saliency of a weight is `w^2 / U_jj^2`, taken when its block of columns is reached.
+enum class mask_rule {
+  none,          ///< nothing is masked
+  unstructured,  ///< in each block of columns the floor(sparsity * weights) least salient of all rows; ties by row,
+                 ///< then column
+  per_row,       ///< in each block of columns and each row the floor(sparsity * width) least salient; ties by column
+  given          ///< what `sweep_inputs::kept` says
+};
+
+/// What `sweep` may be asked for.
+struct sweep_options {
+  mask_rule mask = mask_rule::unstructured;
+  double sparsity = 0.5;  ///< share of masked weights in [0, 1); unstructured and per_row masks
+  std::int64_t column_block =
+      128;  ///< columns whose mask is chosen together, 1 to 1024; also the block of the lazy update
+};
+
+/// What goes in.
+template <class Space = host_memory>
+struct sweep_inputs {
+  matrix_view<const float, Space> weights;                    ///< [rows, columns], finite
+  matrix_view<const float, Space> upper;                      ///< [columns, columns], from `factor`
+  const quantization::grid_set_view<Space>* grids = nullptr;  ///< null: prune only
+  matrix_view<const std::uint8_t, Space> kept;  ///< [rows, columns], for `mask_rule::given`: 0 masks a weight
+};
+
+/// What comes out. Empty views are not written; none may overlap an input or another output.
+template <class Space = host_memory>
+struct sweep_outputs {
+  matrix_view<float, Space> weights;       ///< [rows, columns]: what the layer computes with, 0 where masked
+  matrix_view<std::uint8_t, Space> codes;  ///< [rows, columns]: codes of kept weights, 0 where masked; needs grids
+  matrix_view<std::uint8_t, Space> kept;   ///< [rows, columns]: 1 where a weight is kept
+  vector_view<double, Space> row_loss;     ///< [rows]: 1/2 sum of (w - q)^2 / U_jj^2 over the columns
+};
+
+/// What happened on the way.
+struct sweep_result {
+  double loss = 0;           ///< sum of the row losses: 1/2 tr (W - Q)(H + D)(W - Q)^T; with H = 2/n X^T X that is
+                             ///< the squared output error |X W^T - X Q^T|^2 / n, and what the damping D adds
+  std::int64_t masked = 0;   ///< weights that the mask took out
+  std::int64_t clamped = 0;  ///< kept weights whose code fell outside its grid and became the outermost one
+};
+
+/// Scratch that `sweep` needs: about rows * (columns + 768) floats.
+std::int64_t sweep_workspace_bytes(std::int64_t rows, std::int64_t columns, std::int64_t grid_columns,
+                                   std::int64_t row_grids, const sweep_options& options = {});
+
+/// Solves a layer column by column, as SparseGPT does with its joint variant (Frantar and Alistarh 2023, algorithm 1
+/// and section "joint sparsification and quantization"): in column j every row's weight becomes 0 if it is masked, its
+/// nearest grid level otherwise; the error, divided by U_jj, is subtracted times U_j,j+1: from the row's later columns.
+/// Updates beyond a block of columns are gathered and applied as one matrix product.
+///
+/// @param exec  where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
+/// Eigen's
+///              products take packing buffers from the heap where its stack limit is exceeded.
+/// @throws invalid_argument  for shapes that do not fit, options out of range, weights that are not finite (with the
+/// row
+///                           and column), grids that are not positive; outputs are untouched
+/// @throws numerical_error   if updates overflow (the factor does not fit the weights); outputs are unspecified
+/// @throws out_of_memory     if `scratch` is too small
+/// @throws cancelled         if `progress` (phase "sweep") asked for it
+///
+/// Cost: rows * columns^2 / 2 multiply-adds. Deterministic, whatever the number of threads: each weight sees the same
+/// operations in the same order.
+template <executor Exec>
+sweep_result sweep(const Exec& exec, const sweep_inputs<memory_of<Exec>>& in, const sweep_outputs<memory_of<Exec>>& out,
+                   const sweep_options& options = {}, workspace scratch = {}, const progress_callback& progress = {});
+
+}  // namespace miq::obs
+
+#include <miq/obs/detail/sweep.inl>

@@ -1,0 +1,57 @@
+// quantization/fit.hpp: chooses the scales and zero points of a layer's grids from its weights.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include <miq/core/executor.hpp>
+#include <miq/quantization/grid_set.hpp>
+
+namespace miq::quantization {
+
+/// How the range that a grid covers is found.
+enum class range_rule {
+  min_max,     ///< from the smallest to the largest weight
+  clip_search  ///< the share of that range with the least squared error, weighted if `column_weights` are given
+};
+
+/// What `fit_grids` may be asked for.
+struct fit_options {
+  grid_layout layout = grid_layout::per_row_and_group;
+  grid_symmetry symmetry = grid_symmetry::asymmetric;
+  scale_format format = scale_format::float16;
+  range_rule range = range_rule::min_max;
+  int clip_steps = 40;         ///< candidates of the clip search, evenly spaced from the whole range downwards
+  double smallest_clip = 0.4;  ///< the smallest share of the range that is tried, in (0, 1]
+};
+
+/// What happened on the way.
+struct fit_result {
+  std::int64_t empty = 0;     ///< grids whose weights are all 0, or all left out by the mask; they cover [-1, 1]
+  std::int64_t clipped = 0;   ///< grids for which the clip search kept less than the whole range
+  std::int64_t rescaled = 0;  ///< scales outside what `format` holds, moved to the nearest that it does
+};
+
+/// Fits the grids of a layer.
+///
+/// @param exec            where to run. Allocates the result, and scratch of one block of values per thread.
+/// @param weights         [rows, columns], finite
+/// @param labels          [columns], the group of each column, 0 ... groups - 1
+/// @param bits            [groups], 1 to 8
+/// @param column_weights  [columns] or empty: what a squared error in a column costs, not negative (say, the Hessian's
+///                        diagonal); used by the clip search
+/// @param kept            [rows, columns] or empty: weights where it is 0 are left out of ranges and errors
+/// @throws invalid_argument  for shapes that do not fit, widths outside 1 to 8, labels outside the groups
+///
+/// Cost: min_max reads the weights once; clip_search costs `clip_steps` quantisations of each weight. The clip search
+/// is the one of GPTQ's public implementation with the squared error, after Choukroun et al. 2019 ("Low-bit
+/// quantization of neural networks for efficient inference"). Deterministic, whatever the number of threads.
+template <executor Exec>
+grid_set fit_grids(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                   vector_view<const std::int32_t, memory_of<Exec>> labels, std::span<const std::uint8_t> bits,
+                   const fit_options& options = {}, vector_view<const float, memory_of<Exec>> column_weights = {},
+                   matrix_view<const std::uint8_t, memory_of<Exec>> kept = {}, fit_result* result = nullptr);
+
+}  // namespace miq::quantization
+
+#include <miq/quantization/detail/fit.inl>
