@@ -1,0 +1,56 @@
+// grouping/kmeans.hpp: k-means clustering with a careful start.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix.hpp>
+#include <miq/core/matrix_view.hpp>
+#include <miq/grouping/partition.hpp>
+
+namespace miq::grouping {
+
+/// What `kmeans` may be asked for.
+struct kmeans_options {
+  int groups = 8;            ///< number of groups, 1 to the number of points
+  int restarts = 10;         ///< independent starts, at least 1; the one with the smallest inertia is returned
+  int max_iterations = 300;  ///< Lloyd iterations of one start, at least 1
+  float tolerance = 1e-4F;  ///< stop when the centres' squared moves sum to at most this times the mean variance of the
+                            ///< coordinates; 0: only when no label changes
+  std::uint64_t seed = 0;   ///< start r draws its centres from `random_stream(random_hash(seed, r))`
+};
+
+/// The start that was best.
+struct kmeans_result {
+  partition groups;       ///< numbered in order of first appearance
+  matrix<float> centres;  ///< [groups, d], the mean of each group (of the assignment before the last, if `tolerance`
+                          ///< stopped the iteration)
+  double inertia = 0;     ///< sum of squared distances of the points to the centre of their group
+  int iterations = 0;     ///< Lloyd iterations made
+  std::int64_t relocated = 0;  ///< times an empty group was moved to the point farthest from its centre
+  bool converged = false;      ///< false if `max_iterations` ended the iteration
+};
+
+/// Divides points into `options.groups` groups, none empty, so that the sum of squared distances to the groups' means
+/// is small: Lloyd's iteration (1982) from several greedy k-means++ starts (Arthur & Vassilvitskii 2007, section 2.2;
+/// in the variant that draws `2 + floor(ln groups)` candidates for each centre and keeps the one that lowers the sum
+/// most). Points as near to two centres go to the one with the lower number.
+///
+/// A group that loses all its points takes the point that lies farthest from its centre, among groups of two and more
+/// (ties: the lower index). So there are always `options.groups` groups, even where points coincide.
+///
+/// @param exec    where to run
+/// @param points  [n, d], finite, n >= 1, d >= 1
+/// @throws invalid_argument  if `points` is empty or not finite, or an option is out of its range
+///
+/// Distances are those of points moved to their mean, in single precision; the inertia is summed in double precision
+/// from differences. Allocates about 4 n d bytes, and 16 n + 20 groups * d bytes for each start. Synchronises. Cost:
+/// restarts * (2 + ln groups + iterations) * 2 n d groups operations. Deterministic, the same to the bit for every
+/// number of threads.
+template <executor Exec>
+kmeans_result kmeans(const Exec& exec, matrix_view<const float, memory_of<Exec>> points,
+                     const kmeans_options& options = {});
+
+}  // namespace miq::grouping
+
+#include <miq/grouping/detail/kmeans.inl>

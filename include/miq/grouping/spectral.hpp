@@ -1,0 +1,69 @@
+// grouping/spectral.hpp: groups of columns that share information, by the eigenvectors of their affinities.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+#include <miq/grouping/eigenpairs.hpp>
+#include <miq/grouping/kmeans.hpp>
+#include <miq/grouping/partition.hpp>
+
+namespace miq::grouping {
+
+/// What `spectral` may be asked for.
+struct spectral_options {
+  int groups = 8;                 ///< number of groups, 1 to the number of columns
+  int restarts = 10;              ///< of k-means
+  int max_iterations = 300;       ///< of one k-means start
+  float tolerance = 1e-4F;        ///< of k-means
+  double eigen_tolerance = 1e-5;  ///< residual of the eigenvectors, see `eigenpairs_options::tolerance`
+  bool dense_fallback = true;     ///< see `eigenpairs_options::dense_fallback`
+  std::uint64_t seed = 0;         ///< of the eigensolver's start and of k-means
+};
+
+/// The groups, and what happened on the way.
+struct spectral_result {
+  partition groups;                ///< exactly `options.groups` groups, numbered in order of first appearance
+  std::vector<float> eigenvalues;  ///< descending, in [-1, 1]; of the connected columns; one for each of their groups
+  std::int64_t isolated = 0;       ///< columns with no affinity to any other
+  std::int64_t components = 0;     ///< connected components of the graph of positive affinities, isolated ones included
+
+  int eigen_products = 0;                     ///< see `eigenpairs_result::products`
+  float eigen_residual = 0;                   ///< see `eigenpairs_result::residual`
+  bool eigen_converged = true;                ///< see `eigenpairs_result::converged`
+  eigen_solver solver = eigen_solver::dense;  ///< see `eigenpairs_result::solver`
+  double inertia = 0;                         ///< of k-means
+  int iterations = 0;                         ///< of k-means
+  std::int64_t relocated = 0;                 ///< of k-means
+  bool kmeans_converged = true;               ///< of k-means
+};
+
+/// Spectral clustering (Ng, Jordan & Weiss 2002): with D the row sums of the affinities A, diagonal left out, the
+/// eigenvectors of the k largest eigenvalues of `D^-1/2 A D^-1/2` give every column a point in k dimensions; the points
+/// are scaled to length 1 and divided by `kmeans`.
+///
+/// Columns without affinity to any other (isolated: row sum 0, or too small for its inverse root to be finite) have no
+/// such point. They take no part in the above. Where there are some, the last of the `groups` groups is theirs, and the
+/// connected columns are divided into the others; if there are fewer connected columns than that, each is alone and the
+/// isolated ones are divided over the groups left, neighbours together. If all are isolated, groups are
+/// `partition::contiguous`. With one group everything is in it. (Numbers are then given by first appearance.)
+///
+/// The eigenvalue 1 is repeated once for every connected component; all are found, so with as many groups as
+/// components each component is one group, and with fewer groups no component is split.
+///
+/// @param exec      where to run
+/// @param affinity  [n, n], n >= 1, finite, not negative, symmetric to the bit; the diagonal is checked but counts as 0
+/// @throws invalid_argument  if `affinity` is not that, or an option is out of its range (groups beyond n among them)
+/// @throws numerical_error   if the eigensolver does not converge and `dense_fallback` is false
+///
+/// Allocates a normalised copy of the affinities (4 n^2 bytes) besides what `largest_eigenpairs` and `kmeans` do.
+/// Synchronises. Deterministic, the same to the bit for every number of threads.
+template <executor Exec>
+spectral_result spectral(const Exec& exec, matrix_view<const float, memory_of<Exec>> affinity,
+                         const spectral_options& options = {});
+
+}  // namespace miq::grouping
+
+#include <miq/grouping/detail/spectral.inl>
