@@ -45,12 +45,12 @@ struct budget_result {
 };
 
 /// Bits that an item stores at a width of `bits`: `fixed_bits + bits * (weights + bits_per_bit)`.
-double stored_bits(const bit_item& item, int bits);
+inline double stored_bits(const bit_item& item, int bits);
 
 /// Gives every item its bits so that together they store at most `budget_bits`.
 ///
 /// The error that a bit is worth is the classical one of a fine uniform quantizer, a quarter for each further bit
-/// (Gersho & Gray 1992, section 5.6): `expected_error = sum importance_i weights_i 4^-bits_i`. It leaves out what
+/// (Gersho & Gray 1992, chapter 8): `expected_error = sum importance_i weights_i 4^-bits_i`. It leaves out what
 /// SparseGPT's update repairs, and is optimistic at one or two bits.
 ///
 /// `greedy_budget` starts everything at `minimum_bits` and buys single bits, largest gain per stored bit first, until
@@ -83,7 +83,8 @@ double stored_bits(const bit_item& item, int bits);
 ///                           are named)
 ///
 /// Cost: n log n for each bit of width. Host only; allocates a few vectors of n; deterministic.
-budget_result allocate_bits(std::span<const bit_item> items, double budget_bits, const budget_options& options = {});
+inline budget_result allocate_bits(std::span<const bit_item> items, double budget_bits,
+                                   const budget_options& options = {});
 
 }  // namespace miq::allocation
 

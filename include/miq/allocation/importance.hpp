@@ -74,7 +74,7 @@ struct redundancy_result {
 /// under a Gaussian model,
 ///     `I(x_j; x_rest) = 1/2 ln(C_jj [C^-1]_jj)`,
 /// since `1 / [C^-1]_jj` is the variance that remains when all other channels are known (Whittaker 1990, "Graphical
-/// Models in Applied Multivariate Statistics", section 5.7). Invariant to the channels' scale. Not to be mistaken for
+/// Models in Applied Multivariate Statistics", chapter 5). Invariant to the channels' scale. Not to be mistaken for
 /// the conditional variance given *later* columns, `1 / U_jj^2`, which OBS pays and `obs` computes.
 ///
 /// Shrinkage, where it is used, pulls the correlations R towards independence, `(1 - lambda) R + lambda I`, with
