@@ -33,7 +33,7 @@ struct importance_mix {
 ///
 /// @param exec     where to run; all work goes to its stream. Allocates 7 c doubles from the executor at most.
 /// @param weights  [rows, c]; may be an empty view for the measures that do not read it (amplitude, hessian, variance)
-/// @param seen     statistics of the c columns, at least 1 token
+/// @param seen     variances (the covariance's diagonal), means and mean amplitudes of c columns, at least 1 token
 /// @param out      [c], written whole, finite and not negative
 /// @throws invalid_argument  on a shape that does not fit, a weight or statistic that is not finite (row and column are
 ///                           named), a mix that is negative, not finite or all zero, or an `out` that overlaps an
@@ -89,7 +89,8 @@ struct redundancy_result {
 /// columns, whatever their covariance; it is in the result and not subtracted.
 ///
 /// @param exec  where to run. Allocates 2 c^2 doubles from the executor. Synchronises: the ladder decides on the host.
-/// @param seen  statistics of the c columns, at least 2 tokens
+/// @param seen  covariance [c, c] of at least 2 tokens, of which the upper triangle is read; minimum and maximum, where
+///              they are given, decide which columns are constant
 /// @param nats  [c], written whole, not negative
 /// @throws invalid_argument  on a shape that does not fit, a covariance that is not finite or has a negative diagonal,
 ///                           an option out of range, or a `nats` that overlaps an input
