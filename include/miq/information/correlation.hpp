@@ -1,0 +1,67 @@
+// information/correlation.hpp: mutual information and entropy of Gaussian channels, straight from the covariance.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/calibration/statistics.hpp>
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+
+namespace miq::information {
+
+/// What `correlation` may be asked for.
+struct correlation_options {
+  float max_correlation = 0.999999F;  ///< |rho| above this is lowered to it, and counted in the result; in (0, 1)
+};
+
+/// What happened on the way; written in the executor's memory, fetched when the caller likes.
+struct correlation_result {
+  std::int64_t clamped = 0;   ///< pairs i < j whose |rho| exceeded `max_correlation`
+  std::int64_t constant = 0;  ///< channels without variance; their row and column are 0
+  bool few_tokens = false;  ///< fewer than 100 tokens: independent channels read about 1/(2 tokens), 0.005 nats or more
+};
+
+/// Mutual information of all pairs of channels, in nats, under a Gaussian model:
+/// `I(i, j) = -1/2 ln(1 - rho_ij^2)` (Cover and Thomas 2006, example 8.5.1; exact if the channels are jointly Gaussian,
+/// otherwise what a linear predictor can see).
+///
+/// @param exec   where to run; all work goes to its stream. Does not allocate, does not synchronise.
+/// @param seen   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper triangle
+/// of
+///               the covariance is read. It must be finite, its diagonal not negative.
+/// @param mi     [c, c], written whole, symmetric to the bit; the diagonal is 0
+/// @param result one object in the executor's memory
+/// @throws invalid_argument  if shapes differ, `mi` overlaps the covariance, fewer than 2 tokens were seen (with 2,
+/// every
+///                           |rho| is 1), or `max_correlation` is not within (0, 1); `mi` and `result` are untouched
+///
+/// Cost: c^2/2 logarithms, reads half of the covariance once. Deterministic. Each value is the formula's, for the given
+/// covariance, to 1 unit in the last place of float. At independence the estimate has the bias
+/// `1/2 (psi((n-1)/2) - psi((n-2)/2))`, about 1/(2 n) nats for n tokens.
+template <executor Exec>
+void correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                 matrix_view<float, memory_of<Exec>> mi, result_ref<correlation_result, memory_of<Exec>> result,
+                 const correlation_options& options = {});
+
+/// The same, returning the result: synchronises with the stream.
+template <executor Exec>
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                               matrix_view<float, memory_of<Exec>> mi, const correlation_options& options = {});
+
+/// Differential entropy of each channel under a Gaussian model, in nats: `h = 1/2 ln(2 pi e C_jj)` (Cover and Thomas
+/// 2006, example 8.1.2). Negative where the variance is below 1/(2 pi e); minus infinity for a constant channel. Unlike
+/// the mutual information it depends on the channel's unit.
+///
+/// @param exec       where to run. Does not allocate, does not synchronise.
+/// @param seen       covariance (its diagonal), minimum, maximum and token count, at least 2 tokens
+/// @param entropies  [c]
+/// @throws invalid_argument  if shapes differ or fewer than 2 tokens were seen; `entropies` is untouched
+///
+/// Cost: c logarithms. Bias about -1/n nats for n tokens.
+template <executor Exec>
+void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                      vector_view<float, memory_of<Exec>> entropies);
+
+}  // namespace miq::information
+
+#include <miq/information/detail/correlation.inl>
