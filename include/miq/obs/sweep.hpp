@@ -32,19 +32,19 @@ struct sweep_options {
 /// What goes in.
 template <class Space = host_memory>
 struct sweep_inputs {
-  matrix_view<const float, Space> weights;                    ///< [rows, columns], finite
-  matrix_view<const float, Space> upper;                      ///< [columns, columns], from `factor`
+  matrix_view<const float, Space> weights{};                  ///< [rows, columns], finite
+  matrix_view<const float, Space> upper{};                    ///< [columns, columns], from `factor`
   const quantization::grid_set_view<Space>* grids = nullptr;  ///< null: prune only
-  matrix_view<const std::uint8_t, Space> kept;  ///< [rows, columns], for `mask_rule::given`: 0 masks a weight
+  matrix_view<const std::uint8_t, Space> kept{};  ///< [rows, columns], for `mask_rule::given`: 0 masks a weight
 };
 
 /// What comes out. Empty views are not written; none may overlap an input or another output.
 template <class Space = host_memory>
 struct sweep_outputs {
-  matrix_view<float, Space> weights;       ///< [rows, columns]: what the layer computes with, 0 where masked
-  matrix_view<std::uint8_t, Space> codes;  ///< [rows, columns]: codes of kept weights, 0 where masked; needs grids
-  matrix_view<std::uint8_t, Space> kept;   ///< [rows, columns]: 1 where a weight is kept
-  vector_view<double, Space> row_loss;     ///< [rows]: 1/2 sum of (w - q)^2 / U_jj^2 over the columns
+  matrix_view<float, Space> weights{};       ///< [rows, columns]: what the layer computes with, 0 where masked
+  matrix_view<std::uint8_t, Space> codes{};  ///< [rows, columns]: codes of kept weights, 0 where masked; needs grids
+  matrix_view<std::uint8_t, Space> kept{};   ///< [rows, columns]: 1 where a weight is kept
+  vector_view<double, Space> row_loss{};     ///< [rows]: 1/2 sum of (w - q)^2 / U_jj^2 over the columns
 };
 
 /// What happened on the way.

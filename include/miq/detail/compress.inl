@@ -1,0 +1,355 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+namespace miq {
+
+inline compress_options sparsegpt_options(double sparsity, int bits) {
+  compress_options options;
+  options.sparsity = sparsity;
+  options.timing = mask_timing::inside_sweep;
+  options.factor.rule = obs::damping_rule::mean_diagonal;
+  options.grouping = column_grouping::single;
+  options.average_bits = bits;
+  options.fit = {.layout = quantization::grid_layout::per_row_and_group, .range = quantization::range_rule::min_max};
+  return options;
+}
+
+inline compress_options enhanced_options(double sparsity, double average_bits) {
+  compress_options options;
+  options.sparsity = sparsity;
+  options.grouping = column_grouping::each_column;
+  options.average_bits = average_bits;
+  options.importance = bit_importance::mixed;
+  return options;
+}
+
+inline compress_options mi_options(double sparsity, double average_bits) {
+  compress_options options;
+  options.sparsity = sparsity;
+  options.average_bits = average_bits;
+  return options;
+}
+
+namespace detail {
+
+/// Adds the time between construction and destruction to a phase.
+class phase_timer {
+ public:
+  explicit phase_timer(double& seconds) : seconds_(seconds) {}
+  phase_timer(const phase_timer&) = delete;
+  phase_timer& operator=(const phase_timer&) = delete;
+  ~phase_timer() { seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+inline void check_compress_options(const compress_options& options) {
+  require(options.mask != obs::mask_rule::given,
+          "compress: mask must not be mask_rule::given; use obs::sweep for that");
+  require(options.sparsity >= 0 && options.sparsity < 1, "compress: sparsity must be in [0, 1), got ",
+          options.sparsity);
+  require(options.groups >= 0, "compress: groups must be at least 0 (0: chosen), got ", options.groups);
+  require(options.groups > 0 || options.max_groups >= 2, "compress: max_groups must be at least 2, got ",
+          options.max_groups);
+  if (!options.quantise) return;
+  require(options.average_bits >= quantization::minimum_bits && options.average_bits <= quantization::maximum_bits,
+          "compress: average_bits must be 1 to 8, got ", options.average_bits);
+  require(options.grouping != column_grouping::single || options.average_bits == std::floor(options.average_bits),
+          "compress: average_bits must be a whole number where all columns share one width, got ",
+          options.average_bits);
+}
+
+inline void group_by_information(const host_executor& exec, const calibration::statistics_view<>& seen,
+                                 const compress_options& options, const progress_callback& progress,
+                                 prepared_inputs& shared) {
+  const auto columns = seen.columns();
+  matrix<float> affinity(columns, columns, exec.resource());
+  {
+    const phase_timer timer(shared.seconds.information);
+    report_progress(progress, "information", 0.5);
+    shared.mi = matrix<float>(columns, columns);
+    shared.information = information::correlation(exec, seen, shared.mi, options.estimator);
+    if (options.normalisation == information::normalisation::information_coefficient) {
+      shared.clipped_information = information::affinity(exec, shared.mi, affinity).clipped;
+    } else {
+      std::vector<float> entropies(static_cast<std::size_t>(columns));
+      information::gaussian_entropy(exec, seen, entropies);
+      shared.clipped_information =
+          information::normalise(exec, shared.mi, entropies, options.normalisation, affinity).clipped;
+    }
+  }
+  const phase_timer timer(shared.seconds.grouping);
+  report_progress(progress, "grouping", 0.7);
+  if (options.groups > 0) {
+    const auto found = grouping::spectral(
+        exec, affinity,
+        {.groups = static_cast<int>(std::min<std::int64_t>(options.groups, columns)), .seed = options.seed});
+    shared.groups = found.groups;
+    shared.isolated = found.isolated;
+    return;
+  }
+  if (columns < 3) {
+    shared.groups = grouping::partition::single(columns);
+    return;
+  }
+  matrix<float> distance(columns, columns, exec.resource());
+  information::distance(exec, shared.mi, distance);
+  const auto found = grouping::choose_group_count(
+      exec, affinity, distance,
+      {.minimum = 2,
+       .maximum = static_cast<int>(std::min<std::int64_t>(options.max_groups, columns - 1)),
+       .criterion = options.criterion,
+       .seed = options.seed,
+       .progress = progress});
+  shared.groups = found.best;
+  shared.isolated = found.isolated;
+  shared.candidate_groups = found.candidates;
+  shared.silhouettes = found.silhouettes;
+}
+
+inline prepared_inputs prepare_on(const host_executor& exec, const calibration::statistics_view<>& seen,
+                                  const compress_options& options, const progress_callback& progress) {
+  check_compress_options(options);
+  const auto columns = seen.columns();
+  prepared_inputs shared;
+  {
+    const phase_timer timer(shared.seconds.factor);
+    report_progress(progress, "factor", 0);
+    shared.upper = matrix<float>(columns, columns);
+    matrix<float> hessian(columns, columns, exec.resource());
+    calibration::hessian(exec, seen, hessian);
+    shared.factor = obs::factor(exec, hessian, shared.upper, options.factor);
+  }
+  switch (options.grouping) {
+    case column_grouping::single:
+      shared.groups = grouping::partition::single(columns);
+      break;
+    case column_grouping::each_column:
+      shared.groups = grouping::partition::each_alone(columns);
+      break;
+    case column_grouping::spectral:
+      group_by_information(exec, seen, options, progress, shared);
+      break;
+  }
+  report_progress(progress, "prepare", 1);
+  return shared;
+}
+
+/// `mean_r W_rj^2 / U_jj^2` of every column.
+inline void conditional_importance(matrix_view<const float> weights, const matrix<float>& upper, std::span<float> out) {
+  std::vector<double> squares(out.size());
+  for (std::int64_t r = 0; r < weights.rows(); ++r)
+    for (std::int64_t c = 0; c < weights.columns(); ++c)
+      squares[static_cast<std::size_t>(c)] += static_cast<double>(weights(r, c)) * static_cast<double>(weights(r, c));
+  for (std::int64_t c = 0; c < weights.columns(); ++c) {
+    const double diagonal = static_cast<double>(upper(c, c));
+    out[static_cast<std::size_t>(c)] = static_cast<float>(squares[static_cast<std::size_t>(c)] /
+                                                          static_cast<double>(weights.rows()) / (diagonal * diagonal));
+  }
+}
+
+/// Bits of every group under the budget; writes importances and the budget into the report.
+inline std::vector<int> choose_bits(const host_executor& exec, matrix_view<const float> weights,
+                                    const calibration::statistics_view<>& seen, const prepared_inputs& shared,
+                                    const compress_options& options, const matrix<std::uint8_t>& kept,
+                                    std::vector<float>& importances, layer_report& report) {
+  const auto rows = weights.rows();
+  const auto columns = weights.columns();
+  const auto groups = shared.groups.groups();
+  std::vector<float> of_column(static_cast<std::size_t>(columns));
+  if (options.importance == bit_importance::mixed) {
+    allocation::importance(exec, weights, seen, allocation::importance_measure::mixed, of_column);
+  } else {
+    conditional_importance(weights, shared.upper, of_column);
+  }
+  importances.resize(static_cast<std::size_t>(groups));
+  allocation::group_importance(exec, of_column, shared.groups.labels(), importances);
+  if (groups == 1 && options.grouping == column_grouping::single) return {static_cast<int>(options.average_bits)};
+
+  // Kept weights of each column: counted where the mask is known, else the expected share.
+  std::vector<double> kept_weights(static_cast<std::size_t>(columns),
+                                   static_cast<double>(rows) * (1 - options.sparsity));
+  if (options.mask == obs::mask_rule::none) {
+    std::fill(kept_weights.begin(), kept_weights.end(), static_cast<double>(rows));
+  } else if (!kept.empty()) {
+    const auto counts = quantization::detail::kept_by_column(kept);
+    std::copy(counts.begin(), counts.end(), kept_weights.begin());
+  }
+  double all_kept = 0;
+  std::vector<allocation::bit_item> items(static_cast<std::size_t>(groups));
+  for (std::int64_t c = 0; c < columns; ++c) {
+    all_kept += kept_weights[static_cast<std::size_t>(c)];
+    items[static_cast<std::size_t>(shared.groups.labels()[static_cast<std::size_t>(c)])].weights +=
+        kept_weights[static_cast<std::size_t>(c)];
+  }
+  for (std::int64_t g = 0; g < groups; ++g) {
+    auto& item = items[static_cast<std::size_t>(g)];
+    const auto metadata = quantization::metadata_of_group(rows, columns, shared.groups.size(g), groups,
+                                                          options.fit.layout, options.fit.symmetry, options.fit.format);
+    item.importance = static_cast<double>(importances[static_cast<std::size_t>(g)]);
+    item.fixed_bits = metadata.fixed_bits;
+    item.bits_per_bit = metadata.bits_per_bit;
+  }
+  const double uniform = all_kept * options.average_bits + static_cast<double>(rows) * (16 + options.average_bits);
+  const double mask = all_kept < static_cast<double>(rows * columns) ? static_cast<double>(rows * columns) : 0;
+  report.budget_bits = uniform + mask;
+  auto budget = options.budget;
+  budget.maximum_bits = std::min(budget.maximum_bits, quantization::maximum_bits);
+  return allocation::allocate_bits(items, uniform, budget).bits;
+}
+
+/// The weights with the columns that never carried a signal set to 0, so that masks take them first.
+inline matrix<float> without_dead_columns(matrix_view<const float> weights,
+                                          const calibration::statistics_view<>& seen) {
+  matrix<float> result(weights);
+  for (std::int64_t c = 0; c < weights.columns(); ++c)
+    if (seen.covariance(c, c) == 0 && seen.mean[c] == 0)
+      for (std::int64_t r = 0; r < weights.rows(); ++r) result(r, c) = 0;
+  return result;
+}
+
+/// Means of the mutual information inside and around each group.
+inline void describe_information(const matrix<float>& mi, const grouping::partition& groups,
+                                 std::vector<group_report>& reports) {
+  std::vector<double> within(reports.size());
+  std::vector<double> around(reports.size());
+  const auto labels = groups.labels();
+  for (std::int64_t i = 0; i < mi.rows(); ++i)
+    for (std::int64_t j = 0; j < mi.columns(); ++j) {
+      if (i == j) continue;
+      const auto group = static_cast<std::size_t>(labels[static_cast<std::size_t>(i)]);
+      (labels[static_cast<std::size_t>(j)] == labels[static_cast<std::size_t>(i)] ? within : around)[group] +=
+          static_cast<double>(mi(i, j));
+    }
+  for (std::size_t g = 0; g < reports.size(); ++g) {
+    const auto size = static_cast<double>(reports[g].columns);
+    const auto others = static_cast<double>(mi.columns()) - size;
+    if (size > 1) reports[g].mi_within = within[g] / (size * (size - 1));
+    if (others > 0) reports[g].mi_between = around[g] / (size * others);
+  }
+}
+
+inline compressed_layer compress_on(const host_executor& exec, matrix_view<const float> given_weights,
+                                    const calibration::statistics_view<>& seen, const prepared_inputs& shared,
+                                    const compress_options& options, const progress_callback& progress) {
+  check_compress_options(options);
+  const auto rows = given_weights.rows();
+  const auto columns = given_weights.columns();
+  require(!given_weights.empty(), "compress: weights must not be empty, got ", shape_text(rows, columns));
+  require(seen.columns() == columns && shared.upper.columns() == columns && shared.groups.columns() == columns,
+          "compress: statistics and prepared inputs must describe the weights' ", columns, " columns, got ",
+          seen.columns(), " and ", shared.upper.columns());
+  const bool single = shared.groups.groups() == 1 && options.grouping == column_grouping::single;
+  const auto live = shared.factor.dead > 0 ? without_dead_columns(given_weights, seen) : matrix<float>();
+  const matrix_view<const float> weights = live.empty() ? given_weights : live.view();
+
+  compressed_layer layer;
+  layer.groups = shared.groups;
+  layer.weights = matrix<float>(rows, columns);
+  layer.kept = matrix<std::uint8_t>(rows, columns);
+  layer.row_loss.resize(static_cast<std::size_t>(rows));
+  layer.report.damping = shared.factor.damping;
+  layer.report.damping_raised = shared.factor.raised;
+  layer.report.dead = shared.factor.dead;
+  obs::sweep_options sweep{options.mask, options.sparsity, options.column_block};
+  obs::sweep_inputs<> in{.weights = weights, .upper = shared.upper};
+  std::vector<float> importances;
+
+  matrix<std::uint8_t> mask;
+  if (options.quantise) {
+    if (options.timing == mask_timing::before_sweep && options.mask != obs::mask_rule::none) {
+      const phase_timer timer(layer.report.seconds.mask);
+      mask = matrix<std::uint8_t>(rows, columns, exec.resource());
+      obs::sweep(exec, in, {.kept = mask}, sweep, {},
+                 [&](std::string_view, double done) { return !progress || progress("mask", done / 2); });
+      sweep.mask = obs::mask_rule::given;
+      in.kept = mask;
+    }
+    {
+      const phase_timer timer(layer.report.seconds.allocation);
+      layer.bits = choose_bits(exec, weights, seen, shared, options, mask, importances, layer.report);
+    }
+    const phase_timer timer(layer.report.seconds.fit);
+    const std::vector<std::uint8_t> widths(layer.bits.begin(), layer.bits.end());
+    std::vector<float> column_cost;
+    if (options.fit.range == quantization::range_rule::clip_search) {
+      column_cost.resize(static_cast<std::size_t>(columns));
+      for (std::int64_t c = 0; c < columns; ++c)
+        column_cost[static_cast<std::size_t>(c)] = 1 / (shared.upper(c, c) * shared.upper(c, c));
+    }
+    layer.grids = quantization::fit_grids(exec, weights, shared.groups.labels(), widths, options.fit, column_cost,
+                                          in.kept, &layer.report.fit);
+    layer.codes = matrix<std::uint8_t>(rows, columns);
+  } else {
+    layer.bits.assign(static_cast<std::size_t>(shared.groups.groups()), 16);
+  }
+
+  const auto grids = layer.grids.view();
+  if (options.quantise) in.grids = &grids;
+  {
+    const phase_timer timer(layer.report.seconds.sweep);
+    const double before = mask.empty() ? 0 : 0.5;
+    const auto result = obs::sweep(
+        exec, in, {.weights = layer.weights, .codes = layer.codes, .kept = layer.kept, .row_loss = layer.row_loss},
+        sweep, {}, [&](std::string_view phase, double done) {
+          return !progress || progress(phase, before + done * (1 - before));
+        });
+    layer.report.loss = result.loss;
+    layer.report.clamped = result.clamped;
+  }
+
+  layer.report.storage = options.quantise ? quantization::storage_of(layer.kept, layer.grids, shared.groups.labels(),
+                                                                     shared.groups.groups())
+                                          : quantization::storage_of_unquantised(layer.kept);
+  const auto kept_columns = quantization::detail::kept_by_column(layer.kept);
+  layer.report.groups.resize(layer.bits.size());
+  for (std::int64_t g = 0; g < shared.groups.groups(); ++g) {
+    auto& report = layer.report.groups[static_cast<std::size_t>(g)];
+    report.columns = shared.groups.size(g);
+    report.bits = layer.bits[static_cast<std::size_t>(g)];
+    if (!importances.empty()) report.importance = static_cast<double>(importances[static_cast<std::size_t>(g)]);
+    for (const auto c : shared.groups.members(g)) report.kept += kept_columns[static_cast<std::size_t>(c)];
+  }
+  if (!shared.mi.empty() && !single) describe_information(shared.mi, shared.groups, layer.report.groups);
+  return layer;
+}
+
+}  // namespace detail
+
+template <executor Exec>
+prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                        const compress_options& options, const progress_callback& progress) {
+  return detail::prepare_on(exec, seen, options, progress);
+}
+
+template <executor Exec>
+compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                          const calibration::statistics_view<memory_of<Exec>>& seen, const prepared_inputs& shared,
+                          const compress_options& options, const progress_callback& progress) {
+  return detail::compress_on(exec, weights, seen, shared, options, progress);
+}
+
+template <executor Exec>
+compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                          const calibration::statistics_view<memory_of<Exec>>& seen, const compress_options& options,
+                          const progress_callback& progress) {
+  const auto part = [&](double from, double to) -> progress_callback {
+    if (!progress) return {};
+    return [&progress, from, to](std::string_view phase, double done) {
+      return progress(phase, from + done * (to - from));
+    };
+  };
+  const auto shared = detail::prepare_on(exec, seen, options, part(0, 0.4));
+  auto layer = detail::compress_on(exec, weights, seen, shared, options, part(0.4, 1));
+  layer.report.seconds.factor = shared.seconds.factor;
+  layer.report.seconds.information = shared.seconds.information;
+  layer.report.seconds.grouping = shared.seconds.grouping;
+  return layer;
+}
+
+}  // namespace miq
