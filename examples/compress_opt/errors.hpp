@@ -25,4 +25,16 @@ class text_error : public input_error {
   using input_error::input_error;
 };
 
+/// Calls `read` and turns an `input_error` of the parts that know files only into the caller's kind of error.
+template <class Error, class Function>
+auto errors_as(Function&& read) {
+  try {
+    return read();
+  } catch (const Error&) {
+    throw;
+  } catch (const input_error& failure) {
+    throw Error(failure.what());
+  }
+}
+
 }  // namespace compress_opt
