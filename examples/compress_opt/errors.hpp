@@ -1,0 +1,40 @@
+// errors.hpp: what goes wrong with the files that the program reads and writes.
+#pragma once
+
+#include <stdexcept>
+
+namespace compress_opt {
+
+/// A file given by the user cannot be used; the message names the file and what is wrong in it.
+class input_error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A checkpoint cannot be read or written: a missing, truncated or corrupt file, a wrong shape, a weight that is not
+/// finite, a full disk. The message names the file and, where there is one, the tensor.
+class checkpoint_error : public input_error {
+ public:
+  using input_error::input_error;
+};
+
+/// A text or a vocabulary cannot be read: invalid UTF-8 (with its byte offset), an empty text, one shorter than a
+/// window.
+class text_error : public input_error {
+ public:
+  using input_error::input_error;
+};
+
+/// Calls `read` and turns an `input_error` of the parts that know files only into the caller's kind of error.
+template <class Error, class Function>
+auto errors_as(Function&& read) {
+  try {
+    return read();
+  } catch (const Error&) {
+    throw;
+  } catch (const input_error& failure) {
+    throw Error(failure.what());
+  }
+}
+
+}  // namespace compress_opt
