@@ -36,36 +36,38 @@ inline block_position upper_block_at(std::int64_t place, std::int64_t blocks) {
   return {row, row + place - upper_block_place(row, row, blocks)};
 }
 
-/// Writes a symmetric matrix: `fill(i, first, count, values)` gives elements (i, first) to (i, first + count - 1), all
-/// within one block and right of the diagonal, `diagonal(i)` those on it. Each value is computed once and written to
-/// both places, in tiles, so that the transposed write stays in cache. `fill` may write up to 64 values beyond `count`.
-template <class Fill, class Diagonal>
-void write_symmetric(const host_executor& exec, matrix_view<float> out, const Fill& fill, const Diagonal& diagonal) {
+/// Writes a symmetric matrix whose diagonal is 0. `prepare(first, count, scales)` gives whatever belongs to the columns
+/// of one block; then `fill(i, first, count, scales, values)` gives elements (i, first) to (i, first + count - 1), all
+/// within that block and right of the diagonal, `scales` being those of column `first` and on. It may write values, and
+/// read scales, up to the next multiple of 16. Each value is computed once and written to both places, in tiles, so
+/// that the transposed write stays in cache.
+template <class Prepare, class Fill>
+void write_symmetric(const host_executor& exec, matrix_view<float> out, const Prepare& prepare, const Fill& fill) {
   const auto columns = out.columns();
   const auto blocks = blocks_of(columns);
   exec.parallel_for(upper_blocks_of(blocks), [&](std::int64_t place) {
     const auto [block_row, block_column] = upper_block_at(place, blocks);
-    const auto row_begin = block_row * block_columns, row_count = std::min(block_columns, columns - row_begin);
-    const auto column_begin = block_column * block_columns;
-    const auto column_count = std::min(block_columns, columns - column_begin);
-    alignas(64) float tile[block_columns + 1][block_columns];
-    if (block_row != block_column) {
+    const auto row = block_row * block_columns, row_count = std::min(block_columns, columns - row);
+    const auto column = block_column * block_columns, column_count = std::min(block_columns, columns - column);
+    const bool diagonal = block_row == block_column;
+    alignas(64) double scales[block_columns + 16] = {};
+    alignas(64) float tile[block_columns][block_columns + 16];
+    prepare(column, column_count, scales);
+    for (std::int64_t i = 0; i < row_count; ++i) {
+      const auto skip = diagonal ? i + 1 : 0;
+      if (skip < column_count) fill(row + i, column + skip, column_count - skip, scales + skip, tile[i] + skip);
+    }
+    if (diagonal)
       for (std::int64_t i = 0; i < row_count; ++i) {
-        fill(row_begin + i, column_begin, column_count, tile[i]);
-        std::copy_n(tile[i], column_count, &out(row_begin + i, column_begin));
+        tile[i][i] = 0.0F;
+        for (std::int64_t j = 0; j < i; ++j) tile[i][j] = tile[j][i];
       }
+    for (std::int64_t i = 0; i < row_count; ++i) std::copy_n(tile[i], column_count, &out(row + i, column));
+    if (!diagonal)
       for (std::int64_t j = 0; j < column_count; ++j) {
-        float* const to = &out(column_begin + j, row_begin);
+        float* const to = &out(column + j, row);
         for (std::int64_t i = 0; i < row_count; ++i) to[i] = tile[i][j];
       }
-    } else {
-      for (std::int64_t i = 0; i < row_count; ++i) {
-        if (i + 1 < row_count) fill(row_begin + i, row_begin + i + 1, row_count - i - 1, tile[i]);
-        out(row_begin + i, row_begin + i) = diagonal(row_begin + i);
-        for (std::int64_t j = i + 1; j < row_count; ++j)
-          out(row_begin + i, row_begin + j) = out(row_begin + j, row_begin + i) = tile[i][j - i - 1];
-      }
-    }
   });
 }
 
