@@ -1,0 +1,51 @@
+# Installation, and the package files of the install tree and of the build tree.
+
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+# Headers hold no machine code, so everything goes to architecture-independent places.
+set(MIQ_INSTALL_CMAKEDIR ${CMAKE_INSTALL_DATADIR}/cmake/miq CACHE STRING "Where the CMake package goes")
+set(MIQ_INSTALL_PKGCONFIGDIR ${CMAKE_INSTALL_DATADIR}/pkgconfig CACHE STRING "Where the pkg-config file goes")
+mark_as_advanced(MIQ_INSTALL_CMAKEDIR MIQ_INSTALL_PKGCONFIGDIR)
+
+# What find_package(miq COMPONENTS ...) may ask of this build.
+set(MIQ_COMPONENTS core)
+
+target_include_directories(miq_core INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+install(
+  DIRECTORY ${PROJECT_SOURCE_DIR}/include/miq
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING
+  PATTERN "*.hpp"
+  PATTERN "*.inl")
+install(TARGETS miq_core EXPORT miqTargets)
+
+# CMake package
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/miqConfig.cmake.in ${PROJECT_BINARY_DIR}/miqConfig.cmake
+                              INSTALL_DESTINATION ${MIQ_INSTALL_CMAKEDIR} NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(
+  ${PROJECT_BINARY_DIR}/miqConfigVersion.cmake
+  VERSION ${PROJECT_VERSION}
+  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+install(FILES ${PROJECT_BINARY_DIR}/miqConfig.cmake ${PROJECT_BINARY_DIR}/miqConfigVersion.cmake
+        DESTINATION ${MIQ_INSTALL_CMAKEDIR})
+install(EXPORT miqTargets NAMESPACE miq:: DESTINATION ${MIQ_INSTALL_CMAKEDIR})
+export(EXPORT miqTargets NAMESPACE miq:: FILE ${PROJECT_BINARY_DIR}/miqTargets.cmake)
+
+# pkg-config file: finds its headers from where it lies, so that the prefix can be moved
+if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}" OR IS_ABSOLUTE "${MIQ_INSTALL_PKGCONFIGDIR}")
+  set(MIQ_PC_PREFIX ${CMAKE_INSTALL_PREFIX})
+  set(MIQ_PC_INCLUDEDIR ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+  file(RELATIVE_PATH up /prefix/${MIQ_INSTALL_PKGCONFIGDIR} /prefix)
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(MIQ_PC_PREFIX "\${pcfiledir}/${up}")
+  set(MIQ_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+if(MIQ_USE_BLAS)
+  string(REPLACE ";" " " blas_libraries "${BLAS_LIBRARIES}")
+  set(MIQ_PC_BLAS_CFLAGS " -DEIGEN_USE_BLAS")
+  set(MIQ_PC_BLAS_LIBS " ${BLAS_LINKER_FLAGS} ${blas_libraries}")
+endif()
+configure_file(${CMAKE_CURRENT_LIST_DIR}/miq.pc.in ${PROJECT_BINARY_DIR}/miq.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/miq.pc DESTINATION ${MIQ_INSTALL_PKGCONFIGDIR})
