@@ -1,4 +1,5 @@
 # What tests/run.sh and examples/demo.sh share: install what is missing, configure, build. To be sourced by bash.
+# shellcheck shell=bash
 
 miq_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 

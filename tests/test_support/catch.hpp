@@ -17,6 +17,15 @@ namespace miq_test {
 /// value of the environment variable MIQ_TEST_SEED that gives the same seeds to the same test case again.
 std::uint64_t seed();
 
+/// A matcher for texts that contain `part`, under the name that it has in the version at hand.
+inline auto contains(const std::string& part) {
+#if __has_include(<catch2/catch_all.hpp>)
+  return Catch::Matchers::ContainsSubstring(part);
+#else
+  return Catch::Matchers::Contains(part);
+#endif
+}
+
 namespace detail {
 void note_skip(const char* file, int line, const std::string& reason);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory_resource>
 #include <type_traits>
 #include <utility>
@@ -22,7 +23,8 @@ class matrix {
  public:
   matrix() = default;
 
-  /// @throws invalid_argument if an extent is negative; std::bad_alloc as the resource does
+  /// @throws invalid_argument if an extent is negative or the size in bytes overflows; std::bad_alloc as the resource
+  /// does
   matrix(std::int64_t rows, std::int64_t columns,
          std::pmr::memory_resource* resource = std::pmr::get_default_resource())
       : matrix(rows, columns, T{}, resource) {}
@@ -77,6 +79,9 @@ class matrix {
   matrix(uninitialised, std::int64_t rows, std::int64_t columns, std::pmr::memory_resource* resource)
       : rows_(rows), columns_(columns), resource_(resource) {
     detail::require(rows >= 0 && columns >= 0, "matrix: extents must not be negative, got ",
+                    detail::shape_text(rows, columns));
+    constexpr auto most = std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(sizeof(T));
+    detail::require(columns == 0 || rows <= most / columns, "matrix: extents must address less than 2^63 bytes, got ",
                     detail::shape_text(rows, columns));
     if (size() > 0) data_ = static_cast<T*>(resource_->allocate(bytes(), alignment));
   }
