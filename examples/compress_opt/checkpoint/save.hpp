@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <optional>
 
-#include <miq/core/executor.hpp>
 #include <miq/core/progress.hpp>
 
 #include "compress_opt/errors.hpp"
@@ -28,9 +27,9 @@ void check_save_target(const std::filesystem::path& source, const std::filesyste
 /// date) and copies of the tokenizer's files of `source` (`vocab.json`, `merges.txt`, `tokenizer_config.json`,
 /// `special_tokens_map.json`, `tokenizer.json`, `added_tokens.json`, `generation_config.json`, as far as they exist).
 ///
-/// All of it is written into a new directory `.NAME.partial-XXXXXX` beside the target, flushed to the disk, and renamed
-/// when complete. An error or a cancelled save removes that directory; a killed process may leave it, but never a
-/// half-written target. The target's parent must exist. An existing target is
+/// All of it is written into a new directory `.NAME.partial-PROCESS-N` beside the target, flushed to the disk, and
+/// renamed when complete. An error or a cancelled save removes that directory; a killed process may leave it, but never
+/// a half-written target. The target's parent must exist. An existing target is
 /// - replaced, in one step where the file system can exchange two directories, if it is empty or holds nothing but
 ///   what this function writes;
 /// - an error otherwise, so that a mistyped path costs no data; so is the source itself.
