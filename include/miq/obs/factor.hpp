@@ -39,19 +39,22 @@ std::int64_t factor_workspace_bytes(std::int64_t columns);
 /// column j is best made up by `- e / U_jj * U_j,j+1:` in the later columns (Frantar and Alistarh 2023, "SparseGPT").
 /// The factor is found without forming the inverse: `H + D = R R^T` with R upper triangular, then `U = R^-1`.
 ///
-/// A column whose diagonal entry is 0 never carried a signal: it gets the mean diagonal entry and stays independent of
-/// all others, so its row of U is 0 right of the diagonal.
+/// A column whose diagonal entry is 0 never carried a signal: it gets the mean of the other columns' diagonal entries
+/// (1 if all are 0) and stays independent of all others, so its row of U is 0 right of the diagonal. Means of the
+/// diagonal leave such columns out.
 ///
 /// @param exec     where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
 ///                 Eigen's products take packing buffers from the heap where its stack limit is exceeded.
 /// @param hessian  [c, c], symmetric (only the upper triangle is read), finite, diagonal not negative; c at least 1
 /// @param upper    [c, c], must not overlap `hessian`; written whole, zeros below the diagonal
-/// @throws invalid_argument  for shapes that do not fit, a diagonal that is negative or not finite; `upper` is
-/// untouched
-/// @throws numerical_error   if the matrix is not positive definite after all attempts; `upper` is unspecified
+/// @throws invalid_argument  for shapes that do not fit, a diagonal that is negative, entries that are not finite (with
+///                           the row and column)
+/// @throws numerical_error   if the matrix is not positive definite after all attempts; a pivot below 2^-22 of its
+///                           diagonal entry counts as 0
 /// @throws out_of_memory     if `scratch` is too small
+/// Whatever is thrown, `upper` is untouched.
 ///
-/// Cost: 2/3 c^3 multiply-adds, in blocks, on all threads. Deterministic, whatever the number of threads.
+/// Cost: 1/3 c^3 multiply-adds, in blocks, on all threads. Deterministic, whatever the number of threads.
 template <executor Exec>
 factor_result factor(const Exec& exec, matrix_view<const float, memory_of<Exec>> hessian,
                      matrix_view<float, memory_of<Exec>> upper, const factor_options& options = {},

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include <Eigen/Cholesky>
@@ -148,27 +149,43 @@ inline factor_result factor_on(const host_executor& exec, matrix_view<const floa
   }
   const double mean = result.dead < n ? total / static_cast<double>(n - result.dead) : 1;
   result.damping = options.damping;
+  const auto damped_diagonal = [&](std::int64_t j) {
+    const double entry = hessian(j, j) == 0 ? mean : static_cast<double>(hessian(j, j));
+    return entry + result.damping * (options.rule == damping_rule::mean_diagonal ? mean : entry);
+  };
   for (int attempt = 0;; ++attempt) {
     exec.parallel_for((n + 15) / 16, [&](std::int64_t task) {
       for (auto r = task * 16; r < std::min(n, (task + 1) * 16); ++r) {
-        std::copy_n(&hessian(r, r), n - r, &triangle(r, r));
-        if (hessian(r, r) == 0) {
-          // A dead column is independent of the others; entries that rounding left beside a zero diagonal would say
-          // not.
-          std::fill_n(&triangle(r, r), n - r, 0.0F);
-          triangle(r, r) = static_cast<float>(mean);
+        const float* from = &hessian(r, r);
+        float* to = &triangle(r, r);
+        std::uint32_t largest = 0;
+        for (std::int64_t c = 0; c < n - r; ++c) {
+          largest = std::max(largest, std::bit_cast<std::uint32_t>(from[c]) & 0x7FFFFFFFU);
+          to[c] = from[c];
         }
-        const double base = options.rule == damping_rule::mean_diagonal ? mean : static_cast<double>(triangle(r, r));
-        triangle(r, r) = static_cast<float>(static_cast<double>(triangle(r, r)) + result.damping * base);
-        for (auto c = r + 1; c < n; ++c)
-          if (hessian(c, c) == 0) triangle(r, c) = 0;
+        if (largest >= 0x7F800000U)
+          for (std::int64_t c = 0; c < n - r; ++c)
+            require(std::isfinite(from[c]), "factor: hessian must be finite, got ", from[c], " in row ", r, ", column ",
+                    r + c);
+        // A dead column is independent of the others; entries that rounding left beside a zero diagonal would say not.
+        if (hessian(r, r) == 0) std::fill_n(to, n - r, 0.0F);
+        to[0] = static_cast<float>(damped_diagonal(r));
+        if (result.dead > 0)
+          for (auto c = r + 1; c < n; ++c)
+            if (hessian(c, c) == 0) triangle(r, c) = 0;
       }
     });
-    if (factor_upper(exec, triangle, memory.at<float>(plan.corners), memory.at<float>(plan.panel), plan.block)) break;
+    bool definite =
+        factor_upper(exec, triangle, memory.at<float>(plan.corners), memory.at<float>(plan.panel), plan.block);
+    // A pivot that is as small as the rounding of its diagonal entry says nothing but that the matrix is singular.
+    for (std::int64_t j = 0; definite && j < n; ++j) {
+      const auto root = static_cast<double>(triangle(j, j));
+      definite = root * root > 0x1.0p-22 * damped_diagonal(j);
+    }
+    if (definite) break;
     if (attempt + 1 >= options.attempts)
-      throw numerical_error(miq::detail::join_message("factor: the hessian of ", n,
-                                                      " columns is not positive definite even with a damping of ",
-                                                      result.damping, "; it may hold NaN or infinity"));
+      throw numerical_error(miq::detail::join_message(
+          "factor: the hessian of ", n, " columns is not positive definite even with a damping of ", result.damping));
     result.damping = result.damping > 0 ? result.damping * 10 : 1e-4;
     ++result.raised;
   }

@@ -65,14 +65,21 @@ inline void check_overlaps(const sweep_inputs<>& in, const sweep_outputs<>& out)
   const auto of = [](const char* name, const auto& m, bool output) {
     return range{name, m.data(), miq::detail::spanned_bytes(m), output};
   };
-  const std::array<range, 7> all{of("weights", in.weights, false),
-                                 of("upper", in.upper, false),
-                                 of("kept", in.kept, false),
-                                 of("outputs.weights", out.weights, true),
-                                 of("outputs.codes", out.codes, true),
-                                 of("outputs.kept", out.kept, true),
-                                 range{"outputs.row_loss", out.row_loss.data(),
-                                       out.row_loss.size() * static_cast<std::int64_t>(sizeof(double)), true}};
+  const auto of_vector = [](const char* name, const auto& v, bool output) {
+    return range{name, v.data(), v.size() * static_cast<std::int64_t>(sizeof(*v.data())), output};
+  };
+  const quantization::grid_set_view<> grids = in.grids != nullptr ? *in.grids : quantization::grid_set_view<>{};
+  const std::array<range, 11> all{of("weights", in.weights, false),
+                                  of("upper", in.upper, false),
+                                  of("kept", in.kept, false),
+                                  of("the grids' scale", grids.scale, false),
+                                  of("the grids' zero", grids.zero, false),
+                                  of_vector("the grids' bits", grids.bits, false),
+                                  of_vector("the grids' column_grid", grids.column_grid, false),
+                                  of("outputs.weights", out.weights, true),
+                                  of("outputs.codes", out.codes, true),
+                                  of("outputs.kept", out.kept, true),
+                                  of_vector("outputs.row_loss", out.row_loss, true)};
   for (std::size_t i = 0; i < all.size(); ++i)
     for (std::size_t j = i + 1; j < all.size(); ++j)
       require(!(all[j].output && miq::detail::ranges_overlap(all[i].data, all[i].bytes, all[j].data, all[j].bytes)),
@@ -98,8 +105,9 @@ inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t
     for (std::int64_t r = 0; r < grids.scale.rows(); ++r) {
       require(grids.scale(r, g) > 0 && std::isfinite(grids.scale(r, g)), "sweep: scale of row ", r, ", grid ", g,
               " must be positive and finite, got ", grids.scale(r, g));
-      require(grids.zero(r, g) >= 0 && grids.zero(r, g) <= 255, "sweep: zero point of row ", r, ", grid ", g,
-              " must be 0 to 255, got ", grids.zero(r, g));
+      const float twice = 2 * grids.zero(r, g);
+      require(twice >= 0 && twice <= 510 && twice == std::floor(twice), "sweep: zero point of row ", r, ", grid ", g,
+              " must be an integer or half of one, 0 to 255, got ", grids.zero(r, g));
     }
   }
 }
@@ -165,7 +173,8 @@ inline void load_columns(const host_executor& exec, matrix_view<const float> wei
 inline void saliency_column(const float* work, float diagonal, std::int64_t rows, std::int32_t* keys) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const float ratio = work[r] / diagonal;
-    keys[r] = std::bit_cast<std::int32_t>(ratio * ratio);
+    // Overflowed updates give NaN, whose sign and payload must not leave the range of keys.
+    keys[r] = std::min(std::bit_cast<std::int32_t>(ratio * ratio) & 0x7FFFFFFF, 0x7F800000);
   }
 }
 
