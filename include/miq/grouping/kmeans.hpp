@@ -43,10 +43,11 @@ struct kmeans_result {
 /// @param points  [n, d], finite, n >= 1, d >= 1
 /// @throws invalid_argument  if `points` is empty or not finite, or an option is out of its range
 ///
-/// Distances are those of points moved to their mean, in single precision; the inertia is summed in double precision
-/// from differences. Allocates about 4 n d bytes, and 16 n + 20 groups * d bytes for each start. Synchronises. Cost:
-/// restarts * (2 + ln groups + iterations) * 2 n d groups operations. Deterministic, the same to the bit for every
-/// number of threads.
+/// Distances are those of points moved to their mean and scaled by a power of two, in single precision; the inertia is
+/// summed in double precision from differences. Allocates 4 n d bytes, and about (32 + 4 ln groups) n + 12 groups * d
+/// bytes for each start, of which at most 17 are held at a time. Synchronises. Cost: restarts * (2 + ln groups +
+/// iterations) * 2 n d groups operations; starts are spread over the threads. Deterministic, the same to the bit for
+/// every number of threads.
 template <executor Exec>
 kmeans_result kmeans(const Exec& exec, matrix_view<const float, memory_of<Exec>> points,
                      const kmeans_options& options = {});

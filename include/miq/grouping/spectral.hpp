@@ -26,7 +26,8 @@ struct spectral_options {
 /// The groups, and what happened on the way.
 struct spectral_result {
   partition groups;                ///< exactly `options.groups` groups, numbered in order of first appearance
-  std::vector<float> eigenvalues;  ///< descending, in [-1, 1]; of the connected columns; one for each of their groups
+  std::vector<float> eigenvalues;  ///< descending, in [-1, 1]; of the connected columns, one for each of their groups;
+                                   ///< empty where no vectors are needed (one such group, or each column alone)
   std::int64_t isolated = 0;       ///< columns with no affinity to any other
   std::int64_t components = 0;     ///< connected components of the graph of positive affinities, isolated ones included
 
@@ -44,11 +45,11 @@ struct spectral_result {
 /// eigenvectors of the k largest eigenvalues of `D^-1/2 A D^-1/2` give every column a point in k dimensions; the points
 /// are scaled to length 1 and divided by `kmeans`.
 ///
-/// Columns without affinity to any other (isolated: row sum 0, or too small for its inverse root to be finite) have no
-/// such point. They take no part in the above. Where there are some, the last of the `groups` groups is theirs, and the
-/// connected columns are divided into the others; if there are fewer connected columns than that, each is alone and the
-/// isolated ones are divided over the groups left, neighbours together. If all are isolated, groups are
-/// `partition::contiguous`. With one group everything is in it. (Numbers are then given by first appearance.)
+/// Columns without affinity to any other (isolated: row sum 0) have no such point and take no part in the above. Where
+/// there are some, the last of the `groups` groups is theirs, and the connected columns are divided into the others; if
+/// there are fewer connected columns than that, each is alone and the isolated ones are divided over the groups left,
+/// neighbours together (`partition::contiguous`); so they are if all columns are isolated. With one group everything is
+/// in it. (Numbers are then given by first appearance.)
 ///
 /// The eigenvalue 1 is repeated once for every connected component; all are found, so with as many groups as
 /// components each component is one group, and with fewer groups no component is split.

@@ -1,1 +1,414 @@
 #pragma once
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory_resource>
+#include <numeric>
+#include <utility>
+
+#include <miq/core/random.hpp>
+#include <miq/grouping/detail/matrix_product.hpp>
+#include <miq/grouping/detail/symmetric_check.hpp>
+
+namespace miq::grouping {
+namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
+
+// Tiles of the n rows, by n alone: products of the matrix are cut into `product_tile` rows; sums over all n rows into
+// at most 32 tiles, summed in single precision inside a tile (by the product kernel) and in double precision across.
+constexpr std::int64_t product_tile = 128;
+inline std::int64_t sum_tile(std::int64_t n) { return std::max<std::int64_t>(256, (n + 31) / 32); }
+
+/// out = scale * symmetric * block
+inline void product(const host_executor& exec, matrix_view<const float> symmetric, float scale,
+                    matrix_view<const float> block, matrix_view<float> out) {
+  const std::int64_t n = symmetric.rows();
+  exec.parallel_for((n + product_tile - 1) / product_tile, [&](std::int64_t t) {
+    const std::int64_t first = t * product_tile;
+    const std::int64_t rows = std::min(product_tile, n - first);
+    for (std::int64_t r = first; r < first + rows; ++r) std::fill_n(&out(r, 0), out.columns(), 0.0F);
+    multiply_add<operand::as_is, operand::as_is>(rows, out.columns(), n, scale, &symmetric(first, 0),
+                                                 symmetric.leading(), block.data(), block.leading(), &out(first, 0),
+                                                 out.leading());
+  });
+}
+
+/// a^T b in double precision, for a [n, p] and b [n, q].
+inline Eigen::MatrixXd inner_products(const host_executor& exec, matrix_view<const float> a, matrix_view<const float> b,
+                                      matrix<float>& scratch) {
+  const std::int64_t n = a.rows(), p = a.columns(), q = b.columns(), tile = sum_tile(n);
+  const std::int64_t tiles = (n + tile - 1) / tile;
+  if (scratch.size() < tiles * p * q) scratch = matrix<float>(tiles, p * q, exec.resource());
+  float* partial = scratch.data();
+  exec.parallel_for(tiles, [&](std::int64_t t) {
+    const std::int64_t first = t * tile;
+    float* sums = partial + t * p * q;
+    std::fill_n(sums, p * q, 0.0F);
+    multiply_add<operand::transposed, operand::as_is>(p, q, std::min(tile, n - first), 1.0F, &a(first, 0), a.leading(),
+                                                      &b(first, 0), b.leading(), sums, q);
+  });
+  Eigen::MatrixXd result(p, q);
+  exec.parallel_for((p + 15) / 16, [&](std::int64_t t) {
+    for (std::int64_t i = t * 16; i < std::min(p, t * 16 + 16); ++i)
+      for (std::int64_t j = 0; j < q; ++j) {
+        double sum = 0;
+        for (std::int64_t s = 0; s < tiles; ++s) sum += static_cast<double>(partial[(s * p + i) * q + j]);
+        result(i, j) = sum;
+      }
+  });
+  return result;
+}
+
+/// out (+)= sign * a * factors, for a [n, p] and factors [p, q] rounded to single precision.
+inline void combine(const host_executor& exec, matrix_view<const float> a, const Eigen::MatrixXd& factors, float sign,
+                    bool keep, matrix_view<float> out) {
+  const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rounded = factors.cast<float>();
+  const std::int64_t n = a.rows();
+  exec.parallel_for((n + product_tile - 1) / product_tile, [&](std::int64_t t) {
+    const std::int64_t first = t * product_tile;
+    const std::int64_t rows = std::min(product_tile, n - first);
+    if (!keep)
+      for (std::int64_t r = first; r < first + rows; ++r) std::fill_n(&out(r, 0), out.columns(), 0.0F);
+    multiply_add<operand::as_is, operand::as_is>(rows, rounded.cols(), rounded.rows(), sign, &a(first, 0), a.leading(),
+                                                 rounded.data(), rounded.cols(), &out(first, 0), out.leading());
+  });
+}
+
+inline matrix_view<float> columns_of(matrix<float>& m, std::int64_t first, std::int64_t count) {
+  return {m.data() + first, m.rows(), count, m.columns()};
+}
+
+/// Rayleigh quotients of the columns of `vectors` and the largest residual norm, from a fresh product; puts the pairs
+/// in descending order of the quotients and fixes signs.
+inline eigenpairs_result measured_pairs(const host_executor& exec, matrix_view<const float> symmetric, float scale,
+                                        double norm, const matrix<float>& vectors) {
+  const std::int64_t n = vectors.rows(), count = vectors.columns();
+  matrix<float> images(n, count, exec.resource());
+  product(exec, symmetric, scale, vectors, images);
+  // Each column's sums in one fixed order of rows.
+  std::vector<double> quotients(static_cast<std::size_t>(count)), residuals(static_cast<std::size_t>(count));
+  std::vector<float> signs(static_cast<std::size_t>(count));
+  constexpr std::int64_t strip = 16;  // columns, a cache line
+  exec.parallel_for((count + strip - 1) / strip, [&](std::int64_t t) {
+    const std::int64_t first = t * strip, width = std::min(strip, count - first);
+    double square[strip] = {}, inner[strip] = {}, rest[strip] = {};
+    float largest[strip] = {}, sign[strip];
+    for (std::int64_t r = 0; r < n; ++r)
+      for (std::int64_t j = 0; j < width; ++j) {
+        const float v = vectors(r, first + j);
+        square[j] += static_cast<double>(v) * static_cast<double>(v);
+        inner[j] += static_cast<double>(v) * static_cast<double>(images(r, first + j));
+        if (r == 0 || std::abs(v) > largest[j]) {
+          largest[j] = std::abs(v);
+          sign[j] = v < 0 ? -1.0F : 1.0F;
+        }
+      }
+    for (std::int64_t j = 0; j < width; ++j) inner[j] /= square[j];
+    for (std::int64_t r = 0; r < n; ++r)
+      for (std::int64_t j = 0; j < width; ++j) {
+        const double left =
+            static_cast<double>(images(r, first + j)) - inner[j] * static_cast<double>(vectors(r, first + j));
+        rest[j] += left * left;
+      }
+    for (std::int64_t j = 0; j < width; ++j) {
+      const auto at = static_cast<std::size_t>(first + j);
+      quotients[at] = inner[j];
+      residuals[at] = std::sqrt(rest[j] / square[j]);
+      signs[at] = sign[j];
+    }
+  });
+  std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return quotients[static_cast<std::size_t>(a)] > quotients[static_cast<std::size_t>(b)];
+  });
+  eigenpairs_result result;
+  result.vectors = matrix<float>(n, count);
+  for (const auto from : order)
+    result.values.push_back(static_cast<float>(quotients[static_cast<std::size_t>(from)] / static_cast<double>(scale)));
+  for (std::int64_t r = 0; r < n; ++r)
+    for (std::int64_t j = 0; j < count; ++j) {
+      const auto from = order[static_cast<std::size_t>(j)];
+      result.vectors(r, j) = signs[static_cast<std::size_t>(from)] * vectors(r, from);
+    }
+  const double worst = *std::max_element(residuals.begin(), residuals.end());
+  result.residual = norm > 0 ? static_cast<float>(worst / norm) : 0.0F;
+  return result;
+}
+
+/// The power of two that brings the largest element to [1/2, 1), so that squares neither overflow nor vanish.
+inline float power_of_two_scale(const host_executor& exec, matrix_view<const float> symmetric) {
+  const std::int64_t n = symmetric.rows();
+  std::vector<float> largest(static_cast<std::size_t>((n + 63) / 64), 0.0F);
+  exec.parallel_for((n + 63) / 64, [&](std::int64_t t) {
+    float seen = 0;
+    for (std::int64_t r = t * 64; r < std::min(n, t * 64 + 64); ++r) {
+      const float* row = symmetric.data() + r * symmetric.leading();
+      for (std::int64_t c = 0; c < n; ++c) seen = std::max(seen, std::abs(row[c]));
+    }
+    largest[static_cast<std::size_t>(t)] = seen;
+  });
+  const float most = *std::max_element(largest.begin(), largest.end());
+  if (most == 0) return 1.0F;
+  int exponent = 0;
+  std::frexp(most, &exponent);
+  return std::ldexp(1.0F, std::clamp(-exponent, -126, 126));
+}
+
+inline eigenpairs_result dense_eigenpairs(const host_executor& exec, matrix_view<const float> symmetric, int count,
+                                          float scale) {
+  const std::int64_t n = symmetric.rows();
+  const eigen_on_one_thread guard;
+  Eigen::MatrixXd copy(n, n);
+  for (std::int64_t r = 0; r < n; ++r)
+    for (std::int64_t c = 0; c < n; ++c) copy(c, r) = static_cast<double>(symmetric(r, c)) * static_cast<double>(scale);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(copy);
+  if (solver.info() != Eigen::Success)
+    throw numerical_error(miq::detail::join_message(
+        "largest_eigenpairs: the dense solver did not converge for a matrix of ", miq::detail::shape_text(n, n)));
+  matrix<float> vectors(n, count, exec.resource());
+  for (std::int64_t r = 0; r < n; ++r)
+    for (std::int64_t j = 0; j < count; ++j) vectors(r, j) = static_cast<float>(solver.eigenvectors()(r, n - 1 - j));
+  const double norm = std::max(std::abs(solver.eigenvalues()(0)), std::abs(solver.eigenvalues()(n - 1)));
+  auto result = measured_pairs(exec, symmetric, scale, norm, vectors);
+  result.solver = eigen_solver::dense;
+  // The solver's values are better than quotients of rounded vectors.
+  for (int j = 0; j < count; ++j)
+    result.values[static_cast<std::size_t>(j)] =
+        static_cast<float>(solver.eigenvalues()(n - 1 - j) / static_cast<double>(scale));
+  return result;
+}
+
+/// Sizes of the block iteration: vectors in a block, and in the whole basis; 0 if the dense solver should do it.
+struct krylov_shape {
+  std::int64_t block = 0;
+  std::int64_t basis = 0;
+};
+
+inline krylov_shape krylov_shape_for(std::int64_t n, std::int64_t count, std::int64_t dense_up_to) {
+  if (n <= dense_up_to) return {};
+  // Wider than `count`, so that the last wanted pair converges too; whole vectors of sixteen floats.
+  const std::int64_t block = (count + 8 + 15) / 16 * 16;
+  const std::int64_t steps = std::min<std::int64_t>(5, n / 2 / block);
+  if (steps < 4) return {};
+  return {block, steps * block};
+}
+
+/// The block iteration. The basis V holds, after a restart, the best Ritz vectors, then blocks Q that extend it; with
+/// H = V^T A V, `A V = V H + R E^T` holds, where R is what the last block's image has outside V and E picks that block.
+/// So the residual of a Ritz vector V y is |R y_last|, known without another product.
+class block_krylov {
+ public:
+  block_krylov(const host_executor& exec, matrix_view<const float> symmetric, float scale, int count,
+               const krylov_shape& shape, const eigenpairs_options& options)
+      : exec_(exec),
+        symmetric_(symmetric),
+        scale_(scale),
+        count_(count),
+        block_(shape.block),
+        options_(options),
+        basis_(symmetric.rows(), shape.basis, exec.resource()),
+        next_(symmetric.rows(), shape.block, exec.resource()),
+        spare_(symmetric.rows(), shape.basis, exec.resource()),
+        projected_(Eigen::MatrixXd::Zero(shape.basis, shape.basis)),
+        random_(options.seed) {}
+
+  /// Whether it converged; then `result` holds the pairs.
+  bool run(eigenpairs_result& result) {
+    const eigen_on_one_thread guard;
+    for (std::int64_t c = 0; c < block_; ++c) fill_at_random(c);
+    if (!orthonormalise_next()) return false;
+    while (products_ < options_.max_products) {
+      if (size_ + block_ > basis_.columns()) restart();
+      append_next();
+      expand();
+      if (!solve_projected()) return false;
+      if (converged() && finish(result)) return true;
+      if (!orthonormalise_next()) return false;
+    }
+    return false;
+  }
+
+  int products() const { return products_; }
+
+ private:
+  std::int64_t n() const { return symmetric_.rows(); }
+  matrix_view<float> basis() { return columns_of(basis_, 0, size_); }
+
+  void fill_at_random(std::int64_t column) {
+    const double size = 1.0 / std::sqrt(static_cast<double>(n()));
+    for (std::int64_t r = 0; r < n(); ++r) next_(r, column) = static_cast<float>(size * random_.normal());
+  }
+
+  /// Makes `next_` orthonormal and orthogonal to the basis (twice or more: projection, then the eigenvectors of the
+  /// block's Gram matrix as in Stathopoulos & Wu 2002, section 3, small eigenvalues raised so that rounding errors are
+  /// not blown up at once). Directions in which the space does not grow are replaced by random ones.
+  bool orthonormalise_next() {
+    constexpr int most_passes = 8;
+    for (int pass = 0; pass < most_passes; ++pass) {
+      if (size_ > 0) {
+        // The first pass of an expansion was made by `expand`.
+        if (pass > 0 || products_ == 0) {
+          const auto inside = inner_products(exec_, basis(), next_, scratch_);
+          combine(exec_, basis(), inside, -1.0F, true, next_);
+        }
+      }
+      const Eigen::MatrixXd gram = inner_products(exec_, next_, next_, scratch_);
+      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(0.5 * (gram + gram.transpose()));
+      if (solver.info() != Eigen::Success) return false;
+      const auto& squares = solver.eigenvalues();
+      const double largest = squares(block_ - 1);
+      if (pass > 0 && squares(0) > 0.5 && largest < 2.0) {
+        rotate_next(solver.eigenvectors() * squares.cwiseSqrt().cwiseInverse().asDiagonal());
+        return true;
+      }
+      // What is below this is rounding error of the product, not a direction.
+      const double nothing = pass == 0 && products_ > 0 ? std::pow(1e-6 * norm_, 2) : 0.0;
+      const double floor = std::max(1e-6 * largest, nothing);
+      Eigen::MatrixXd factors = solver.eigenvectors();
+      std::int64_t dropped = 0;
+      for (std::int64_t j = 0; j < block_; ++j) {
+        if (squares(j) <= nothing || !(largest > 0)) {
+          factors.col(j).setZero();
+          ++dropped;  // eigenvalues ascend, so these are the first columns
+        } else {
+          factors.col(j) /= std::sqrt(std::max(squares(j), floor));
+        }
+      }
+      rotate_next(factors);
+      for (std::int64_t j = 0; j < dropped; ++j) fill_at_random(j);
+    }
+    return false;
+  }
+
+  void rotate_next(const Eigen::MatrixXd& factors) {
+    auto out = columns_of(spare_, 0, block_);
+    combine(exec_, next_, factors, 1.0F, false, out);
+    for (std::int64_t r = 0; r < n(); ++r) std::copy_n(&out(r, 0), block_, &next_(r, 0));
+  }
+
+  void append_next() {
+    auto target = columns_of(basis_, size_, block_);
+    for (std::int64_t r = 0; r < n(); ++r) std::copy_n(&next_(r, 0), block_, &target(r, 0));
+    size_ += block_;
+  }
+
+  /// The last block's image: its part inside the basis goes to the projected matrix, the rest stays in `next_`.
+  void expand() {
+    product(exec_, symmetric_, scale_, columns_of(basis_, size_ - block_, block_), next_);
+    ++products_;
+    const Eigen::MatrixXd inside = inner_products(exec_, basis(), next_, scratch_);
+    combine(exec_, basis(), inside, -1.0F, true, next_);
+    projected_.block(0, size_ - block_, size_, block_) = inside;
+    projected_.block(size_ - block_, 0, block_, size_) = inside.transpose();
+    const Eigen::MatrixXd corner = inside.bottomRows(block_);
+    projected_.block(size_ - block_, size_ - block_, block_, block_) = 0.5 * (corner + corner.transpose());
+  }
+
+  bool solve_projected() {
+    ritz_.compute(projected_.topLeftCorner(size_, size_));
+    if (ritz_.info() != Eigen::Success) return false;
+    norm_ = std::max({norm_, std::abs(ritz_.eigenvalues()(0)), std::abs(ritz_.eigenvalues()(size_ - 1))});
+    return true;
+  }
+
+  bool converged() {
+    const Eigen::MatrixXd rest = inner_products(exec_, next_, next_, scratch_);
+    const Eigen::MatrixXd last = ritz_.eigenvectors().block(size_ - block_, size_ - count_, block_, count_);
+    const Eigen::MatrixXd images = rest * last;
+    const double worst = (last.array() * images.array()).colwise().sum().maxCoeff();
+    return worst <= std::pow(options_.tolerance * norm_, 2);
+  }
+
+  bool finish(eigenpairs_result& result) {
+    matrix<float> vectors(n(), count_, exec_.resource());
+    combine(exec_, basis(), ritz_.eigenvectors().middleCols(size_ - count_, count_).rowwise().reverse(), 1.0F, false,
+            vectors);
+    result = measured_pairs(exec_, symmetric_, scale_, norm_, vectors);
+    ++products_;
+    return static_cast<double>(result.residual) <= options_.tolerance;
+  }
+
+  void restart() {
+    const std::int64_t keep = std::max<std::int64_t>(count_ + 8, (basis_.columns() - block_) / 2);
+    auto out = columns_of(spare_, 0, keep);
+    combine(exec_, basis(), ritz_.eigenvectors().middleCols(size_ - keep, keep), 1.0F, false, out);
+    std::swap(basis_, spare_);
+    projected_.setZero();
+    projected_.topLeftCorner(keep, keep) = ritz_.eigenvalues().segment(size_ - keep, keep).asDiagonal();
+    size_ = keep;
+  }
+
+  const host_executor& exec_;
+  matrix_view<const float> symmetric_;
+  float scale_;
+  std::int64_t count_;
+  std::int64_t block_;
+  const eigenpairs_options& options_;
+  matrix<float> basis_;    // [n, basis], the first `size_` columns in use
+  matrix<float> next_;     // [n, block]
+  matrix<float> spare_;    // [n, basis], for rotations
+  matrix<float> scratch_;  // partial sums
+  Eigen::MatrixXd projected_;
+  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> ritz_;
+  random_stream random_;
+  std::int64_t size_ = 0;
+  double norm_ = 0;  // of the scaled matrix, as far as it is known
+  int products_ = 0;
+};
+
+/// Without the checks of the matrix.
+inline eigenpairs_result largest_eigenpairs_unchecked(const host_executor& exec, matrix_view<const float> symmetric,
+                                                      int count, const eigenpairs_options& options) {
+  const float scale = power_of_two_scale(exec, symmetric);
+  const auto shape = krylov_shape_for(symmetric.rows(), count, options.dense_up_to);
+  eigenpairs_result result;
+  int products = 0;
+  bool done = false;
+  if (shape.block > 0) {
+    block_krylov iteration(exec, symmetric, scale, count, shape, options);
+    done = iteration.run(result);
+    products = iteration.products();
+    if (!done && !options.dense_fallback)
+      throw numerical_error(miq::detail::join_message(
+          "largest_eigenpairs: the block iteration did not reach tolerance ", options.tolerance, " for ", count,
+          " pairs within ", products, " products, and dense_fallback is false"));
+    result.solver = eigen_solver::block_krylov;
+  }
+  if (!done) {
+    result = dense_eigenpairs(exec, symmetric, count, scale);
+    if (shape.block > 0) result.solver = eigen_solver::fallback;
+  }
+  result.products = products;
+  result.converged = static_cast<double>(result.residual) <= options.tolerance;
+  for (const auto value : result.values)
+    if (!std::isfinite(value))
+      throw numerical_error("largest_eigenpairs: an eigenvalue is beyond the range of single precision");
+  return result;
+}
+
+inline eigenpairs_result largest_eigenpairs_on(const host_executor& exec, matrix_view<const float> symmetric, int count,
+                                               const eigenpairs_options& options) {
+  using miq::detail::require;
+  require_symmetric(exec, symmetric, "largest_eigenpairs", "symmetric", sign_rule::any, diagonal_rule::any);
+  require(count >= 1 && count <= symmetric.rows(), "largest_eigenpairs: count must be 1 to ", symmetric.rows(),
+          ", got ", count);
+  require(options.tolerance >= 0 && std::isfinite(options.tolerance),
+          "largest_eigenpairs: tolerance must be finite and not negative, got ", options.tolerance);
+  require(options.max_products >= 1, "largest_eigenpairs: max_products must be at least 1, got ", options.max_products);
+  require(options.dense_up_to >= 0, "largest_eigenpairs: dense_up_to must not be negative, got ", options.dense_up_to);
+  return largest_eigenpairs_unchecked(exec, symmetric, count, options);
+}
+
+}  // namespace MIQ_INSTRUCTION_SET
+}  // namespace detail
+
+template <executor Exec>
+eigenpairs_result largest_eigenpairs(const Exec& exec, matrix_view<const float, memory_of<Exec>> symmetric, int count,
+                                     const eigenpairs_options& options) {
+  return detail::largest_eigenpairs_on(exec, symmetric, count, options);
+}
+
+}  // namespace miq::grouping

@@ -1,0 +1,195 @@
+// What spectral grouping and the choice of the number of groups share: the connected columns, their eigenvectors, and
+// the division of the points that these give.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <miq/grouping/detail/symmetric_check.hpp>
+#include <miq/grouping/eigenpairs.hpp>
+#include <miq/grouping/kmeans.hpp>
+#include <miq/grouping/partition.hpp>
+
+namespace miq::grouping::detail {
+inline namespace MIQ_INSTRUCTION_SET {
+
+/// The graph of positive affinities: which columns have any, and its components.
+struct affinity_graph {
+  std::vector<std::int64_t> connected;  ///< columns with affinity to another, ascending
+  std::vector<std::int64_t> isolated;   ///< the others
+  std::vector<double> inverse_root;     ///< 1 / sqrt(row sum without the diagonal) of each connected column
+  std::int64_t components = 0;          ///< isolated columns included
+};
+
+/// Eight running sums, added up in a fixed order: fast and the same everywhere.
+inline double row_sum(const float* row, std::int64_t n) {
+  double sums[8] = {};
+  std::int64_t c = 0;
+  for (; c + 8 <= n; c += 8)
+    for (int l = 0; l < 8; ++l) sums[l] += static_cast<double>(row[c + l]);
+  for (; c < n; ++c) sums[c % 8] += static_cast<double>(row[c]);
+  return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+inline std::int64_t count_components(matrix_view<const float> affinity, const std::vector<std::int64_t>& columns) {
+  std::vector<std::int64_t> unreached(columns.rbegin(), columns.rend());
+  std::vector<std::int64_t> frontier;
+  std::int64_t components = 0;
+  while (!unreached.empty()) {
+    frontier.push_back(unreached.back());
+    unreached.pop_back();
+    ++components;
+    while (!frontier.empty() && !unreached.empty()) {
+      const float* row = affinity.data() + frontier.back() * affinity.leading();
+      frontier.pop_back();
+      std::size_t left = 0;
+      for (const auto column : unreached) {
+        if (row[column] > 0)
+          frontier.push_back(column);
+        else
+          unreached[left++] = column;
+      }
+      unreached.resize(left);
+    }
+    frontier.clear();
+  }
+  return components;
+}
+
+/// Checks the affinities and finds their graph.
+inline affinity_graph graph_of(const host_executor& exec, matrix_view<const float> affinity, const char* function) {
+  require_symmetric(exec, affinity, function, "affinity", sign_rule::not_negative, diagonal_rule::any);
+  const std::int64_t n = affinity.rows();
+  constexpr std::int64_t tile = 64;
+  std::vector<double> degrees(static_cast<std::size_t>(n));
+  exec.parallel_for((n + tile - 1) / tile, [&](std::int64_t t) {
+    for (std::int64_t r = t * tile; r < std::min(n, (t + 1) * tile); ++r) {
+      const float* row = affinity.data() + r * affinity.leading();
+      degrees[static_cast<std::size_t>(r)] = row_sum(row, r) + row_sum(row + r + 1, n - r - 1);
+    }
+  });
+  affinity_graph graph;
+  for (std::int64_t r = 0; r < n; ++r) {
+    const double degree = degrees[static_cast<std::size_t>(r)];
+    (degree > 0 ? graph.connected : graph.isolated).push_back(r);
+    if (degree > 0) graph.inverse_root.push_back(1 / std::sqrt(degree));
+  }
+  graph.components = count_components(affinity, graph.connected) + static_cast<std::int64_t>(graph.isolated.size());
+  return graph;
+}
+
+/// The largest eigenpairs of the normalised affinities of the connected columns.
+inline eigenpairs_result normalised_eigenpairs(const host_executor& exec, matrix_view<const float> affinity,
+                                               const affinity_graph& graph, int count,
+                                               const eigenpairs_options& options) {
+  const auto n = static_cast<std::int64_t>(graph.connected.size());
+  matrix<float> normalised(n, n, exec.resource());
+  constexpr std::int64_t tile = 64;
+  exec.parallel_for((n + tile - 1) / tile, [&](std::int64_t t) {
+    for (std::int64_t r = t * tile; r < std::min(n, (t + 1) * tile); ++r) {
+      const auto at = static_cast<std::size_t>(r);
+      const float* row = affinity.data() + graph.connected[at] * affinity.leading();
+      // Both factors in one product that does not depend on their order: symmetric to the bit.
+      for (std::int64_t c = 0; c < n; ++c) {
+        const auto other = static_cast<std::size_t>(c);
+        normalised(r, c) = static_cast<float>(static_cast<double>(row[graph.connected[other]]) *
+                                              (graph.inverse_root[at] * graph.inverse_root[other]));
+      }
+      normalised(r, r) = 0;
+    }
+  });
+  return largest_eigenpairs_unchecked(exec, normalised, count, options);
+}
+
+/// Rows of the first `count` vectors, scaled to length 1 (a row of zeros stays).
+inline matrix<float> unit_rows(const host_executor& exec, const matrix<float>& vectors, std::int64_t count) {
+  matrix<float> points(vectors.rows(), count, exec.resource());
+  for (std::int64_t r = 0; r < vectors.rows(); ++r) {
+    double square = 0;
+    for (std::int64_t j = 0; j < count; ++j)
+      square += static_cast<double>(vectors(r, j)) * static_cast<double>(vectors(r, j));
+    const double factor = square > 0 ? 1 / std::sqrt(square) : 0.0;
+    for (std::int64_t j = 0; j < count; ++j)
+      points(r, j) = static_cast<float>(static_cast<double>(vectors(r, j)) * factor);
+  }
+  return points;
+}
+
+/// How many of `groups` groups the connected columns get; the isolated ones get the rest.
+inline std::int64_t connected_groups(const affinity_graph& graph, std::int64_t groups) {
+  if (graph.isolated.empty()) return groups;
+  return std::min<std::int64_t>(groups - 1, static_cast<std::int64_t>(graph.connected.size()));
+}
+
+/// Whether a division into so many groups needs eigenvectors: neither one group nor every connected column alone.
+inline bool needs_vectors(const affinity_graph& graph, std::int64_t groups) {
+  const auto own = connected_groups(graph, groups);
+  return own > 1 && own < static_cast<std::int64_t>(graph.connected.size());
+}
+
+/// The division of all columns, from that of the connected ones.
+inline partition with_isolated(const affinity_graph& graph, const partition& connected, std::int64_t groups) {
+  std::vector<std::int32_t> labels(graph.connected.size() + graph.isolated.size());
+  for (std::size_t c = 0; c < graph.connected.size(); ++c)
+    labels[static_cast<std::size_t>(graph.connected[c])] = connected.labels()[c];
+  if (!graph.isolated.empty()) {
+    const auto rest =
+        partition::contiguous(static_cast<std::int64_t>(graph.isolated.size()), groups - connected.groups());
+    for (std::size_t c = 0; c < graph.isolated.size(); ++c)
+      labels[static_cast<std::size_t>(graph.isolated[c])] =
+          static_cast<std::int32_t>(connected.groups()) + rest.labels()[c];
+  }
+  return partition(std::move(labels)).canonical();
+}
+
+/// All columns in `groups` groups; `vectors` are needed only where `needs_vectors` says so.
+inline partition divide(const host_executor& exec, const affinity_graph& graph, const matrix<float>& vectors,
+                        std::int64_t groups, kmeans_options options, kmeans_result& clusters) {
+  const auto columns = static_cast<std::int64_t>(graph.connected.size() + graph.isolated.size());
+  if (groups == 1) return partition::single(columns);
+  const auto own = connected_groups(graph, groups);
+  if (!needs_vectors(graph, groups)) {
+    const auto connected = static_cast<std::int64_t>(graph.connected.size());
+    return with_isolated(graph, own == 1 ? partition::single(connected) : partition::each_alone(connected), groups);
+  }
+  options.groups = static_cast<int>(own);
+  clusters = kmeans_on(exec, unit_rows(exec, vectors, own), options);
+  return with_isolated(graph, clusters.groups, groups);
+}
+
+/// Throws unless the options that `spectral` and `choose_group_count` have in common are in their ranges.
+template <class Options>
+void require_spectral_options(const Options& options, const char* function) {
+  using miq::detail::require;
+  require(options.restarts >= 1, function, ": restarts must be at least 1, got ", options.restarts);
+  require(options.max_iterations >= 1, function, ": max_iterations must be at least 1, got ", options.max_iterations);
+  require(options.tolerance >= 0 && std::isfinite(options.tolerance), function,
+          ": tolerance must be finite and not negative, got ", options.tolerance);
+  require(options.eigen_tolerance >= 0 && std::isfinite(options.eigen_tolerance), function,
+          ": eigen_tolerance must be finite and not negative, got ", options.eigen_tolerance);
+}
+
+template <class Options>
+eigenpairs_options eigen_options_of(const Options& options) {
+  eigenpairs_options result;
+  result.tolerance = options.eigen_tolerance;
+  result.dense_fallback = options.dense_fallback;
+  result.seed = options.seed;
+  return result;
+}
+
+template <class Options>
+kmeans_options kmeans_options_of(const Options& options) {
+  kmeans_options result;
+  result.restarts = options.restarts;
+  result.max_iterations = options.max_iterations;
+  result.tolerance = options.tolerance;
+  result.seed = options.seed;
+  return result;
+}
+
+}  // namespace MIQ_INSTRUCTION_SET
+}  // namespace miq::grouping::detail
