@@ -267,7 +267,8 @@ void runner::compress_layer(method which, const miq::compress_options& how, std:
     report.phases.information += shared.seconds.information;
     report.phases.grouping += shared.seconds.grouping;
 
-    input_entry described{.name = prefix + std::string(name_of(input))};
+    input_entry described;
+    described.name = prefix + std::string(name_of(input));
     if (how.grouping == miq::column_grouping::spectral) add_groups(shared, described);
     const auto first = report.matrices.size();
     for (const auto id : all_linears) {
@@ -289,7 +290,8 @@ void runner::compress_layer(method which, const miq::compress_options& how, std:
       entry.report = std::move(compressed.report);
       report.matrices.push_back(std::move(entry));
     }
-    if (hooks_.grouped) hooks_.grouped(which, index, input, shared, std::span(report.matrices).subspan(first));
+    if (hooks_.grouped)
+      hooks_.grouped({which, index, result_.config.layers, input, shared, std::span(report.matrices).subspan(first)});
     report.inputs.push_back(std::move(described));
   }
 }
@@ -355,7 +357,8 @@ void runner::evaluate(const opt_model& model, method_report& report, progress_me
 }
 
 method_report runner::run_method(method which, progress_meter& meter) {
-  method_report report{.which = which};
+  method_report report;
+  report.which = which;
   result_.peak_is_per_method = reset_peak_memory();
   meter.enter(name_of(which));
   std::optional<opt_model> copy;

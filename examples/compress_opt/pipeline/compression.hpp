@@ -21,16 +21,22 @@ struct run_state {
   double fraction = 0;  ///< of the whole run, 0 to 1, never falling; an estimate by the operations that remain
 };
 
+/// One input of a layer, when the matrices that it feeds are compressed.
+struct grouped_input {
+  method which = method::dense;
+  std::int64_t layer = 0;
+  std::int64_t layers = 0;
+  layer_input input = layer_input::attention;
+  const miq::prepared_inputs& shared;
+  std::span<const matrix_entry> matrices;  ///< as they will stand in the report
+};
+
 /// What a run tells while it works; any may be empty. All are called on the thread that runs.
 struct run_hooks {
   /// Called often. Returning false ends the run with `miq::cancelled`.
   std::function<bool(const run_state&)> progress;
-
-  /// Called for each input of each layer when the matrices that it feeds are compressed: what `miq::prepare` made, and
-  /// the matrices, as they will stand in the report.
-  std::function<void(method which, std::int64_t layer, layer_input input, const miq::prepared_inputs& shared,
-                     std::span<const matrix_entry> matrices)>
-      grouped;
+  /// Called for each input of each layer and each method but `dense`. What it refers to is valid during the call.
+  std::function<void(const grouped_input&)> grouped;
 };
 
 /// The library's options for a method.
