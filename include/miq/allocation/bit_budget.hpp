@@ -69,9 +69,9 @@ inline double stored_bits(const bit_item& item, int bits);
 /// fits is spent in rounds of one bit an item in the same order.
 ///
 /// For every strategy:
-/// - the budget is never exceeded, and what is left is smaller than the cheapest bit that could still be added (both
-///   exact for counts that are whole numbers below 2^53 in total; for fractions the first is exact, the second up to
-///   rounding);
+/// - the budget is never exceeded, and what is left is smaller than the cheapest bit that could still be added. Both
+///   hold exactly: fractional counts are rounded up to a power of two, about 2^-51 of the largest possible total, so
+///   that sums are exact;
 /// - of two items of one size (equal `weights`, equal `bits_per_bit`) the more important never gets fewer bits, and
 ///   equally important ones differ by one bit at most;
 /// - items without weights keep `minimum_bits`.

@@ -11,19 +11,41 @@
 namespace miq::allocation {
 namespace detail {
 
-/// What one more bit of width stores.
-inline double price(const bit_item& item) { return item.weights + item.bits_per_bit; }
+/// An item as it is counted: what does not depend on its bits, and what one more bit of width stores.
+struct counted_item {
+  double importance;
+  double weights;
+  double fixed;
+  double price;
 
-/// Whether further bits can be of any use to an item.
-inline bool carries_codes(const bit_item& item) { return item.weights > 0; }
+  /// Whether further bits can be of any use.
+  bool carries_codes() const { return weights > 0; }
+};
 
-inline double total_stored_bits(std::span<const bit_item> items, const std::vector<int>& bits) {
+using counted_items = std::vector<counted_item>;
+
+/// Counts are rounded up to multiples of a power of two so small that whole numbers stay what they are, and so large
+/// that every sum of stored bits is exact in double. So no order of purchases can overdraw the budget by rounding.
+inline counted_items count(std::span<const bit_item> items, int maximum_bits) {
+  double most = 1;
+  for (const auto& item : items) most += stored_bits(item, maximum_bits);
+  miq::detail::require(std::isfinite(most), "allocate_bits: the items' counts add up to more than a double can hold");
+  const int unit = std::ilogb(most) - 51;
+  const auto up = [&](double bits) { return std::scalbn(std::ceil(std::scalbn(bits, -unit)), unit); };
+  counted_items counted;
+  counted.reserve(items.size());
+  for (const auto& item : items)
+    counted.push_back({item.importance, item.weights, up(item.fixed_bits), up(item.weights) + up(item.bits_per_bit)});
+  return counted;
+}
+
+inline double total_stored_bits(const counted_items& items, const std::vector<int>& bits) {
   double sum = 0;
-  for (std::size_t i = 0; i < items.size(); ++i) sum += stored_bits(items[i], bits[i]);
+  for (std::size_t i = 0; i < items.size(); ++i) sum += items[i].fixed + bits[i] * items[i].price;
   return sum;
 }
 
-inline double total_expected_error(std::span<const bit_item> items, const std::vector<int>& bits) {
+inline double total_expected_error(const counted_items& items, const std::vector<int>& bits) {
   double sum = 0;
   for (std::size_t i = 0; i < items.size(); ++i)
     sum += std::scalbn(items[i].importance * items[i].weights, -2 * bits[i]);
@@ -31,17 +53,16 @@ inline double total_expected_error(std::span<const bit_item> items, const std::v
 }
 
 /// What the bit after `bits` takes from the expected error.
-inline double gain(const bit_item& item, int bits) {
+inline double gain(const counted_item& item, int bits) {
   return 0.75 * std::scalbn(item.importance * item.weights, -2 * bits);
 }
 
 /// Bits being spent: an assignment within the budget, and what is left of it.
 class purse {
  public:
-  purse(std::span<const bit_item> items, std::vector<int> bits, double budget_bits, int maximum_bits)
+  purse(const counted_items& items, std::vector<int> bits, double budget_bits, int maximum_bits)
       : items_(items),
         bits_(std::move(bits)),
-        budget_(budget_bits),
         left_(budget_bits - total_stored_bits(items, bits_)),
         maximum_(maximum_bits) {}
 
@@ -50,29 +71,15 @@ class purse {
 
   /// Buys one more bit for item i, if it can use one and the budget allows it.
   bool raise(std::size_t i) {
-    const auto cost = price(items_[i]);
-    if (!carries_codes(items_[i]) || bits_[i] == maximum_ || cost > left_) return false;
+    if (!items_[i].carries_codes() || bits_[i] == maximum_ || items_[i].price > left_) return false;
     ++bits_[i];
-    left_ -= cost;
-    bought_.push_back(i);
+    left_ -= items_[i].price;
     return true;
   }
 
-  /// The assignment. With fractional counts the running remainder is rounded, so the sum is taken afresh, and while it
-  /// is above the budget the last bit goes back.
-  std::vector<int> settle() {
-    while (!bought_.empty() && total_stored_bits(items_, bits_) > budget_) {
-      --bits_[bought_.back()];
-      bought_.pop_back();
-    }
-    return std::move(bits_);
-  }
-
  private:
-  std::span<const bit_item> items_;
+  const counted_items& items_;
   std::vector<int> bits_;
-  std::vector<std::size_t> bought_;
-  double budget_;
   double left_;
   int maximum_;
 };
@@ -84,9 +91,9 @@ struct offer {
   double importance;
   std::size_t item;
 
-  offer(std::span<const bit_item> items, std::size_t i, int bits_before)
+  offer(const counted_items& items, std::size_t i, int bits_before)
       // With weights / price apart, equally important items without metadata have exactly equal offers.
-      : gain_per_stored_bit(std::scalbn(items[i].importance * (items[i].weights / price(items[i])), -2 * bits_before)),
+      : gain_per_stored_bit(std::scalbn(items[i].importance * (items[i].weights / items[i].price), -2 * bits_before)),
         bits(bits_before),
         importance(items[i].importance),
         item(i) {}
@@ -105,13 +112,12 @@ struct greedy_outcome {
 
 /// Largest gain per stored bit first. Up to the first offer that does not fit this is also the solution of the problem
 /// in which parts of a bit can be bought; the affordable part of that offer completes the bound.
-inline greedy_outcome spend_greedily(std::span<const bit_item> items, double budget_bits,
-                                     const budget_options& options) {
+inline greedy_outcome spend_greedily(const counted_items& items, double budget_bits, const budget_options& options) {
   purse spent(items, std::vector<int>(items.size(), options.minimum_bits), budget_bits, options.maximum_bits);
   std::priority_queue<offer> offers;
   if (options.minimum_bits < options.maximum_bits)
     for (std::size_t i = 0; i < items.size(); ++i)
-      if (carries_codes(items[i])) offers.push({items, i, options.minimum_bits});
+      if (items[i].carries_codes()) offers.push({items, i, options.minimum_bits});
   double smallest_error = -1;
   while (!offers.empty()) {
     const auto [ratio, bits, importance, i] = offers.top();
@@ -119,19 +125,19 @@ inline greedy_outcome spend_greedily(std::span<const bit_item> items, double bud
     if (spent.raise(i)) {
       if (bits + 1 < options.maximum_bits) offers.push({items, i, bits + 1});
     } else if (smallest_error < 0) {
-      const auto affordable = std::max(0.0, spent.left()) / price(items[i]);
+      const auto affordable = std::max(0.0, spent.left()) / items[i].price;
       smallest_error = std::max(0.0, total_expected_error(items, spent.bits()) - affordable * gain(items[i], bits));
     }
   }
   if (smallest_error < 0) smallest_error = total_expected_error(items, spent.bits());
-  return {spent.settle(), smallest_error};
+  return {spent.bits(), smallest_error};
 }
 
 /// Items that carry codes, most important first, ties to the lower index.
-inline std::vector<std::size_t> by_importance(std::span<const bit_item> items) {
+inline std::vector<std::size_t> by_importance(const counted_items& items) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < items.size(); ++i)
-    if (carries_codes(items[i])) order.push_back(i);
+    if (items[i].carries_codes()) order.push_back(i);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return items[a].importance > items[b].importance; });
   return order;
@@ -139,14 +145,14 @@ inline std::vector<std::size_t> by_importance(std::span<const bit_item> items) {
 
 /// Calls `body(first, last)` for every run of equally important items in `order`.
 template <class Body>
-void for_each_tie(std::span<const bit_item> items, const std::vector<std::size_t>& order, Body&& body) {
+void for_each_tie(const counted_items& items, const std::vector<std::size_t>& order, Body&& body) {
   for (std::size_t first = 0, last = 0; first < order.size(); first = last) {
     while (last < order.size() && items[order[last]].importance == items[order[first]].importance) ++last;
     body(first, last);
   }
 }
 
-inline std::vector<int> start_by_threshold(std::span<const bit_item> items, const std::vector<std::size_t>& order,
+inline std::vector<int> start_by_threshold(const counted_items& items, const std::vector<std::size_t>& order,
                                            const budget_options& options) {
   std::vector<int> start(items.size(), options.minimum_bits);
   if (order.empty() || !(items[order[0]].importance > 0)) return start;
@@ -164,7 +170,7 @@ inline std::vector<int> start_by_threshold(std::span<const bit_item> items, cons
   return start;
 }
 
-inline std::vector<int> start_by_quantile(std::span<const bit_item> items, const std::vector<std::size_t>& order,
+inline std::vector<int> start_by_quantile(const counted_items& items, const std::vector<std::size_t>& order,
                                           const budget_options& options) {
   std::vector<int> start(items.size(), options.minimum_bits);
   for_each_tie(items, order, [&](std::size_t first, std::size_t last) {
@@ -176,7 +182,7 @@ inline std::vector<int> start_by_quantile(std::span<const bit_item> items, const
 }
 
 /// All starting widths moved by the same number of bits, as far up as the budget allows; then the rest is spent.
-inline std::vector<int> scale_into_budget(std::span<const bit_item> items, const std::vector<std::size_t>& order,
+inline std::vector<int> scale_into_budget(const counted_items& items, const std::vector<std::size_t>& order,
                                           const std::vector<int>& start, double budget_bits,
                                           const budget_options& options) {
   const auto shifted = [&](int shift) {
@@ -194,7 +200,7 @@ inline std::vector<int> scale_into_budget(std::span<const bit_item> items, const
     raised = false;
     for (const auto i : order) raised |= spent.raise(i);
   }
-  return spent.settle();
+  return spent.bits();
 }
 
 inline void require_valid(std::span<const bit_item> items, double budget_bits, const budget_options& options) {
@@ -226,6 +232,9 @@ inline void require_valid(std::span<const bit_item> items, double budget_bits, c
     check(items[i].bits_per_bit, "bits_per_bit");
   }
   require(std::isfinite(budget_bits), "allocate_bits: budget_bits must be finite, got ", budget_bits);
+}
+
+inline void require_feasible(const counted_items& items, double budget_bits, const budget_options& options) {
   const auto least = total_stored_bits(items, std::vector<int>(items.size(), options.minimum_bits));
   if (least <= budget_bits) return;
   std::ostringstream text;
@@ -237,10 +246,14 @@ inline void require_valid(std::span<const bit_item> items, double budget_bits, c
 
 }  // namespace detail
 
-inline double stored_bits(const bit_item& item, int bits) { return item.fixed_bits + bits * detail::price(item); }
+inline double stored_bits(const bit_item& item, int bits) {
+  return item.fixed_bits + bits * (item.weights + item.bits_per_bit);
+}
 
-inline budget_result allocate_bits(std::span<const bit_item> items, double budget_bits, const budget_options& options) {
-  detail::require_valid(items, budget_bits, options);
+inline budget_result allocate_bits(std::span<const bit_item> given, double budget_bits, const budget_options& options) {
+  detail::require_valid(given, budget_bits, options);
+  const auto items = detail::count(given, options.maximum_bits);
+  detail::require_feasible(items, budget_bits, options);
   auto greedy = detail::spend_greedily(items, budget_bits, options);
   budget_result result;
   if (options.how == strategy::greedy_budget) {

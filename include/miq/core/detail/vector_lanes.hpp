@@ -1,9 +1,10 @@
-// Vectors of the widest registers that the including translation unit may use, by the vector extension that GCC and Clang
-// share: `lanes` floats, or half as many doubles. Arithmetic, comparison and shift operators work lane by lane.
+// Vectors of the widest registers that the including translation unit may use, by the vector extension that GCC and
+// Clang share: `lanes` floats, or half as many doubles. Arithmetic, comparison and shift operators work lane by lane.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include <miq/core/version.hpp>
 
@@ -68,6 +69,14 @@ inline half_float_lanes absolute(half_float_lanes v) {
 template <class Mask, class Vector>
 Vector select(Mask mask, Vector a, Vector b) {
   return reinterpret_lanes<Vector>((mask & reinterpret_lanes<Mask>(a)) | (~mask & reinterpret_lanes<Mask>(b)));
+}
+
+/// Calls `body(0)`, ..., `body(count - 1)` one after the other, without a loop: sums in arrays then live in registers
+/// at every level of optimisation.
+template <int count, class Body>
+[[gnu::always_inline]] inline void unrolled(const Body& body) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (body(i), ...); }
+  (std::make_integer_sequence<int, count>{});
 }
 
 /// Whether any lane of a mask is set.
