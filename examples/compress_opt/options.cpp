@@ -1,0 +1,346 @@
+#include "compress_opt/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include <miq/core/error.hpp>
+#include <miq/core/version.hpp>
+
+#include "compress_opt/errors.hpp"
+
+namespace compress_opt {
+
+namespace {
+
+using miq::allocation::strategy;
+using miq::quantization::grid_layout;
+
+constexpr std::array all_methods = {method::dense, method::sparsegpt, method::enhanced, method::mi};
+
+const std::map<std::string, strategy> strategies = {
+    {"threshold", strategy::threshold}, {"quantile", strategy::quantile}, {"greedy", strategy::greedy_budget}};
+
+const std::map<std::string, grid_layout> layouts = {
+    {"A", grid_layout::per_row_and_group}, {"A-group", grid_layout::per_group}, {"B", grid_layout::per_column}};
+
+template <class... Parts>
+void require(bool condition, const Parts&... parts) {
+  if (!condition) throw option_error(miq::detail::join_message(parts...));
+}
+
+method method_named(const std::string& name) {
+  for (const auto which : all_methods)
+    if (name_of(which) == name) return which;
+  throw option_error("--methods: must be some of dense, sparsegpt, enhanced, mi, separated by commas; got '" + name +
+                     "'");
+}
+
+int group_number(const std::string& text) {
+  if (text == "auto") return 0;
+  int number = 0;
+  const bool digits = !text.empty() && text.size() <= 6 &&
+                      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (digits) number = std::stoi(text);
+  require(number >= 1, "--n_groups: must be a whole number from 1 on, or auto; got '", text, "'");
+  return number;
+}
+
+named_text text_named(const std::string& argument) {
+  const auto equals = argument.find('=');
+  require(equals != std::string::npos && equals > 0 && equals + 1 < argument.size(), "--eval: must be NAME=FILE; got '",
+          argument, "'");
+  return {argument.substr(0, equals), argument.substr(equals + 1)};
+}
+
+/// An option that was given although no chosen method looks at it.
+void check_effect(const CLI::App& app, const options& chosen) {
+  const std::vector<method> solvers = {method::sparsegpt, method::enhanced, method::mi};
+  const std::vector<method> budgets = {method::enhanced, method::mi};
+  const std::map<std::string, std::vector<method>> users = {
+      {"--calibration", solvers},    {"--nsamples", solvers},       {"--sparsity", solvers},
+      {"--wbits", solvers},          {"--percdamp", solvers},       {"--minlayer", solvers},
+      {"--maxlayer", solvers},       {"--prune_only", solvers},     {"--invert", solvers},
+      {"--allocation", budgets},     {"--estimator", {method::mi}}, {"--grouping", {method::mi}},
+      {"--n_groups", {method::mi}},  {"--layout", {method::mi}},    {"--pictures", {method::mi}},
+      {"--target_avg_bits", budgets}};
+  for (const auto& [name, methods] : users) {
+    if (app.count(name) == 0) continue;
+    std::string names;
+    bool used = false;
+    for (const auto which : methods) {
+      used = used || chosen.has(which);
+      names += (names.empty() ? "" : ", ") + std::string(name_of(which));
+    }
+    require(used, name, ": has no effect with --methods as given; it belongs to ", names);
+  }
+  if (!chosen.quantises())
+    for (const auto* name : {"--allocation", "--layout"})
+      require(app.count(name) == 0, name, ": has no effect with --wbits 16, which only prunes");
+  require(app.count("--wbits") == 0 || !chosen.target_avg_bits || chosen.has(method::sparsegpt),
+          "--wbits: has no effect with --target_avg_bits and without the method sparsegpt");
+  require(app.count("--pictures") == 0 || !chosen.report.empty(), "--pictures: has no effect without --report");
+  require(app.count("--eval_windows") == 0 || !chosen.no_eval, "--eval_windows: has no effect with --no_eval");
+}
+
+}  // namespace
+
+std::string_view name_of(method which) {
+  switch (which) {
+    case method::dense:
+      return "dense";
+    case method::sparsegpt:
+      return "sparsegpt";
+    case method::enhanced:
+      return "enhanced";
+    case method::mi:
+      return "mi";
+  }
+  throw option_error("--methods: unknown method");
+}
+
+bool options::has(method which) const { return std::find(methods.begin(), methods.end(), which) != methods.end(); }
+
+bool options::selects(std::int64_t layer, std::string_view name) const {
+  const bool inside = layer >= minlayer && (!maxlayer || layer < *maxlayer) && name.find(prune_only) != name.npos;
+  return inside != invert;
+}
+
+std::filesystem::path options::save_directory(method which) const {
+  return methods.size() == 1 ? save : save / name_of(which);
+}
+
+void check_options(const options& chosen) {
+  const auto finite_in = [](double value, double low, double high) { return value >= low && value <= high; };
+  require(!chosen.methods.empty(), "--methods: must name at least one method");
+  require(std::set(chosen.methods.begin(), chosen.methods.end()).size() == chosen.methods.size(),
+          "--methods: names a method twice");
+  require(chosen.nsamples >= 1 && chosen.nsamples <= 1'000'000, "--nsamples: must be 1 to 1000000, got ",
+          chosen.nsamples);
+  require(chosen.seqlen == 0 || chosen.seqlen >= 2, "--seqlen: must be at least 2 (or 0: the model's context), got ",
+          chosen.seqlen);
+  require(chosen.eval_windows >= 0, "--eval_windows: must be at least 0 (0: all), got ", chosen.eval_windows);
+  require(chosen.sparsity >= 0 && chosen.sparsity < 1, "--sparsity: must be at least 0 and below 1, got ",
+          chosen.sparsity);
+  require((chosen.wbits >= 1 && chosen.wbits <= 8) || chosen.wbits == 16,
+          "--wbits: must be 1 to 8, or 16 to prune only; got ", chosen.wbits);
+  if (chosen.target_avg_bits) {
+    require(finite_in(*chosen.target_avg_bits, 1, 8), "--target_avg_bits: must be 1 to 8, got ",
+            *chosen.target_avg_bits);
+    require(chosen.quantises(), "--target_avg_bits: contradicts --wbits 16, which only prunes");
+  }
+  const bool compresses = !(chosen.methods.size() == 1 && chosen.has(method::dense));
+  require(!compresses || chosen.quantises() || chosen.sparsity > 0,
+          "--wbits: 16 and --sparsity 0 leave nothing to compress");
+  require(finite_in(chosen.percdamp, 0, 1e6), "--percdamp: must be at least 0, got ", chosen.percdamp);
+  require(chosen.n_groups >= 0, "--n_groups: must be a whole number from 1 on, or auto; got ", chosen.n_groups);
+  require(chosen.minlayer >= 0, "--minlayer: must be at least 0, got ", chosen.minlayer);
+  require(!chosen.maxlayer || *chosen.maxlayer > chosen.minlayer, "--maxlayer: must be above --minlayer ",
+          chosen.minlayer, ", got ", chosen.maxlayer.value_or(0));
+  require(!chosen.invert || chosen.minlayer > 0 || chosen.maxlayer || !chosen.prune_only.empty(),
+          "--invert: selects nothing without --minlayer, --maxlayer or --prune_only");
+  require(chosen.threads >= 0 && chosen.threads <= 4096, "--threads: must be 0 (one per core) to 4096, got ",
+          chosen.threads);
+  require(chosen.pictures >= 0, "--pictures: must be at least 0, got ", chosen.pictures);
+  require(!chosen.no_eval || chosen.eval.empty(), "--eval: contradicts --no_eval");
+  require(!chosen.no_eval || compresses || !chosen.save.empty(),
+          "--no_eval: leaves nothing to do with --methods dense alone");
+  std::set<std::string> names;
+  for (const auto& text : chosen.eval) {
+    require(!text.name.empty(), "--eval: a name is empty");
+    require(names.insert(text.name).second, "--eval: the name '", text.name, "' is given twice");
+  }
+  if (!chosen.save.empty() && !chosen.report.empty())
+    require(std::filesystem::absolute(chosen.save).lexically_normal() / "" !=
+                std::filesystem::absolute(chosen.report).lexically_normal() / "",
+            "--save: must be another directory than --report");
+}
+
+command_line parse_command_line(int argc, const char* const* argv) {
+  command_line result;
+  auto& chosen = result.chosen;
+  CLI::App app(
+      "Compresses an OPT language model by pruning and quantisation in one sweep, and compares methods by "
+      "perplexity at equal stored bits.",
+      "compress_opt");
+  app.get_formatter()->column_width(34);
+  app.get_formatter()->label("OPTIONS", "OPTION...");
+  app.set_version_flag(
+      "--version",
+      miq::detail::join_message("compress_opt ", MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH),
+      "Print the version");
+
+  std::vector<std::string> methods;
+  std::vector<std::string> texts;
+  std::string groups = "8";
+  std::string estimator = "correlation";
+  std::string grouping = "spectral";
+  std::string allocation = "greedy";
+  std::string layout = "B";
+  std::string model;
+  std::string calibration;
+  std::string save;
+  std::string report;
+  double target_avg_bits = 0;
+  std::int64_t maxlayer = 0;
+
+  app.add_option("MODEL", model, "Directory of an OPT model as Hugging Face keeps it [the embedded opt-demo]");
+  app.add_option("--methods", methods, "Some of dense,sparsegpt,enhanced,mi [all]")->delimiter(',')->type_name("LIST");
+
+  const std::string of_texts = "Texts";
+  app.add_option("--calibration", calibration, "Text to calibrate on [the embedded one for opt-demo, else required]")
+      ->type_name("FILE")
+      ->group(of_texts);
+  app.add_option("--nsamples", chosen.nsamples, "Calibration windows, spread evenly over the text")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_texts);
+  app.add_option("--seqlen", chosen.seqlen, "Tokens of a window [the model's context]")
+      ->type_name("N")
+      ->group(of_texts);
+  app.add_option("--eval", texts, "Text to evaluate on; repeatable [demo for opt-demo, else required]")
+      ->type_name("NAME=FILE")
+      ->expected(1)
+      ->take_all()
+      ->group(of_texts);
+  app.add_option("--eval_windows", chosen.eval_windows, "Consecutive windows of each text, at most; 0: all")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_texts);
+  app.add_flag("--no_eval", chosen.no_eval, "Do not evaluate")->group(of_texts);
+
+  const std::string of_compression = "Compression";
+  app.add_option("--sparsity", chosen.sparsity, "Share of weights that are masked")
+      ->capture_default_str()
+      ->type_name("SHARE")
+      ->group(of_compression);
+  app.add_option("--wbits", chosen.wbits, "Width of sparsegpt's codes, 1 to 8; 16: all methods only prune")
+      ->capture_default_str()
+      ->type_name("BITS")
+      ->group(of_compression);
+  app.add_option("--target_avg_bits", target_avg_bits,
+                 "Budget of enhanced and mi: what sparsegpt would store with this width [--wbits]")
+      ->type_name("BITS")
+      ->group(of_compression);
+  app.add_option("--percdamp", chosen.percdamp, "Damping, as a share of the Hessian's diagonal")
+      ->capture_default_str()
+      ->type_name("SHARE")
+      ->group(of_compression);
+  app.add_option("--n_groups", groups, "Channel groups of mi: a number, or auto (best silhouette of 2 to 16)")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_compression);
+  app.add_option("--estimator", estimator, "Mutual information of mi: correlation")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--grouping", grouping, "How mi groups channels: spectral")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--allocation", allocation, "How enhanced and mi share out bits: threshold, quantile or greedy")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--layout", layout,
+                 "Scales of mi: A (one per output row and group), A-group (one per group) or B (one per channel)")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+
+  const std::string of_selection = "Which matrices are compressed";
+  app.add_option("--minlayer", chosen.minlayer, "First layer")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_selection);
+  app.add_option("--maxlayer", maxlayer, "Layer behind the last one [all]")->type_name("N")->group(of_selection);
+  app.add_option("--prune_only", chosen.prune_only, "Only matrices whose name contains this, e.g. fc1 [all]")
+      ->type_name("NAME")
+      ->group(of_selection);
+  app.add_flag("--invert", chosen.invert, "All matrices but those selected")->group(of_selection);
+
+  const std::string of_results = "Results";
+  app.add_option("--save", save, "Save the model for transformers in DIR; with several methods, each in DIR/METHOD")
+      ->type_name("DIR")
+      ->group(of_results);
+  app.add_option("--report", report, "Write performance_report.md, report.json and pictures into DIR")
+      ->type_name("DIR")
+      ->group(of_results);
+  app.add_option("--pictures", chosen.pictures, "Layers of which mi's groups are drawn, spread evenly; 0: none")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_results);
+
+  app.add_option("--seed", chosen.seed, "Of everything drawn at random")->capture_default_str()->type_name("N");
+  app.add_option("--threads", chosen.threads, "Threads; 0: one per core")->capture_default_str()->type_name("N");
+
+  try {
+    app.parse(argc, const_cast<char**>(argv));
+  } catch (const CLI::CallForHelp&) {
+    result.text = app.help();
+    return result;
+  } catch (const CLI::CallForVersion& version) {
+    result.text = std::string(version.what()) + '\n';
+    return result;
+  } catch (const CLI::ParseError& failure) {
+    throw option_error(std::string(failure.what()) + "; see --help");
+  }
+
+  chosen.model = model;
+  chosen.calibration = calibration;
+  chosen.save = save;
+  chosen.report = report;
+  for (const auto& [name, value] : {std::pair{"--calibration", &calibration}, {"--save", &save}, {"--report", &report}})
+    require(app.count(name) == 0 || !value->empty(), name, ": must not be empty");
+  require(app.count("MODEL") == 0 || !model.empty(), "MODEL: must not be empty");
+  require(app.count("--seqlen") == 0 || chosen.seqlen >= 2, "--seqlen: must be at least 2, got ", chosen.seqlen);
+  if (app.count("--methods") > 0) {
+    chosen.methods.clear();
+    for (const auto& name : methods) chosen.methods.push_back(method_named(name));
+  }
+  for (const auto& text : texts) chosen.eval.push_back(text_named(text));
+  if (app.count("--target_avg_bits") > 0) chosen.target_avg_bits = target_avg_bits;
+  if (app.count("--maxlayer") > 0) chosen.maxlayer = maxlayer;
+  chosen.n_groups = group_number(groups);
+  require(estimator == "correlation", "--estimator: must be correlation, got '", estimator, "'");
+  require(grouping == "spectral", "--grouping: must be spectral, got '", grouping, "'");
+  require(strategies.contains(allocation), "--allocation: must be threshold, quantile or greedy, got '", allocation,
+          "'");
+  chosen.allocation = strategies.at(allocation);
+  require(layouts.contains(layout), "--layout: must be A, A-group or B, got '", layout, "'");
+  chosen.layout = layouts.at(layout);
+  check_options(chosen);
+  check_effect(app, chosen);
+  return result;
+}
+
+std::filesystem::path data_directory() {
+  std::error_code ignored;
+  const std::filesystem::path sources = COMPRESS_OPT_DATA_DIR;
+  if (std::filesystem::is_directory(sources, ignored)) return sources;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+  const auto beside = program.parent_path() / "data";
+  if (!program.empty() && std::filesystem::is_directory(beside, ignored)) return beside;
+  throw input_error("the embedded model is missing: neither " + sources.string() + " nor " + beside.string() +
+                    " is a directory; name a MODEL");
+}
+
+options with_defaults(options chosen) {
+  const bool embedded = chosen.model.empty();
+  const bool calibrates = !(chosen.methods.size() == 1 && chosen.has(method::dense));
+  if (embedded) {
+    const auto data = data_directory();
+    chosen.model = data / "opt-demo";
+    if (chosen.calibration.empty()) chosen.calibration = data / "demo-text" / "calibration.txt";
+    if (chosen.eval.empty() && !chosen.no_eval) chosen.eval.push_back({"demo", data / "demo-text" / "evaluation.txt"});
+  }
+  require(!calibrates || !chosen.calibration.empty(), "--calibration: is required with a MODEL of your own");
+  require(chosen.no_eval || !chosen.eval.empty(),
+          "--eval: NAME=FILE is required with a MODEL of your own (or --no_eval)");
+  return chosen;
+}
+
+}  // namespace compress_opt

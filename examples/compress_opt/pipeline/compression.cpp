@@ -1,0 +1,425 @@
+#include "compress_opt/pipeline/compression.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <miq/calibration/accumulator.hpp>
+#include <miq/core/version.hpp>
+
+#include "compress_opt/checkpoint/checkpoint.hpp"
+#include "compress_opt/checkpoint/save.hpp"
+#include "compress_opt/model/forward.hpp"
+#include "compress_opt/pipeline/peak_memory.hpp"
+#include "compress_opt/tokenizer/token_windows.hpp"
+
+namespace compress_opt {
+
+namespace {
+
+using miq::detail::join_message;
+
+class stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Calls `work` and adds its time to `seconds`.
+template <class Function>
+auto timed(double& seconds, Function&& work) {
+  const miq::detail::phase_timer timer(seconds);
+  return work();
+}
+
+/// Adds where it happened to the message of an error of the library.
+template <class Function>
+auto with_place(const std::string& place, Function&& work) {
+  try {
+    return work();
+  } catch (const miq::cancelled&) {
+    throw;
+  } catch (const miq::invalid_argument& failure) {
+    throw miq::invalid_argument(place + ": " + failure.what());
+  } catch (const miq::numerical_error& failure) {
+    throw miq::numerical_error(place + ": " + failure.what());
+  }
+}
+
+/// Turns finished work into a share of the whole run. Work is estimated in multiply-adds; what runs far from the speed
+/// of a matrix product counts more.
+class progress_meter {
+ public:
+  progress_meter(const run_hooks& hooks, std::int64_t layers) : hooks_(hooks), layers_(layers) {}
+
+  void expect(double work) { total_ += work; }
+  void enter(std::string_view method) { method_ = method; }
+  void enter_layer(std::int64_t layer) { layer_ = layer; }
+
+  /// Reports that `share` of the next `work` is done.
+  void report(std::string_view phase, double work, double share) {
+    if (!hooks_.progress) return;
+    const double now = total_ > 0 ? std::clamp((done_ + work * std::clamp(share, 0.0, 1.0)) / total_, 0.0, 1.0) : 0;
+    furthest_ = std::max(furthest_, now);
+    if (!hooks_.progress({method_, phase, layer_, layers_, furthest_}))
+      throw miq::cancelled(join_message("cancelled in phase ", phase));
+  }
+  void complete(std::string_view phase, double work) {
+    done_ += work;
+    report(phase, 0, 0);
+  }
+  miq::progress_callback part(double work) {
+    if (!hooks_.progress) return {};
+    return [this, work](std::string_view phase, double share) {
+      report(phase, work, share);
+      return true;
+    };
+  }
+
+ private:
+  const run_hooks& hooks_;
+  std::int64_t layers_;
+  std::string_view method_;
+  std::int64_t layer_ = 0;
+  double total_ = 0;
+  double done_ = 0;
+  double furthest_ = 0;
+};
+
+/// Multiply-adds of the parts of a run.
+struct work_estimate {
+  double tokens = 0;  // of calibration
+  double hidden = 0;
+  double feed_forward = 0;
+  double context = 0;
+
+  double columns(layer_input input) const { return input == layer_input::fc2 ? feed_forward : hidden; }
+  double weights() const { return 4 * hidden * hidden + 2 * hidden * feed_forward; }
+  double forward(double count) const { return count * (weights() + context * hidden); }
+  double gram(layer_input input) const { return 2 * tokens * columns(input) * columns(input) / 2; }
+  double prepare(method which, layer_input input) const {
+    const double c = columns(input);
+    return (which == method::mi ? 100 : 5) * c * c + c * c * c;
+  }
+  double solve(method which, double rows, double c) const {
+    return rows * c * (c + (which == method::sparsegpt ? 50 : 1000));
+  }
+};
+
+/// What a run works with: loaded once, shared by the methods.
+struct run_inputs {
+  opt_model dense;
+  std::vector<token_windows> texts;
+  std::optional<token_windows> calibration;
+};
+
+void add_groups(const miq::prepared_inputs& shared, input_entry& entry) {
+  for (std::int64_t g = 0; g < shared.groups.groups(); ++g) entry.group_sizes.push_back(shared.groups.size(g));
+  entry.candidate_groups = shared.candidate_groups;
+  entry.silhouettes = shared.silhouettes;
+  entry.clamped = shared.information.clamped;
+  entry.constant = shared.information.constant;
+  entry.isolated = shared.isolated;
+  const auto c = shared.mi.columns();
+  double sum = 0;
+  for (std::int64_t i = 0; i < c; ++i)
+    for (std::int64_t j = i + 1; j < c; ++j) sum += static_cast<double>(shared.mi(i, j));
+  if (c > 1) entry.mean_mi = 2 * sum / (static_cast<double>(c) * static_cast<double>(c - 1));
+}
+
+class runner {
+ public:
+  runner(const options& chosen, const run_hooks& hooks);
+  run_report run();
+
+ private:
+  void check_targets() const;
+  void load();
+  void expect_work(progress_meter& meter) const;
+  method_report run_method(method which, progress_meter& meter);
+  void compress(method which, opt_model& model, method_report& report, progress_meter& meter);
+  void compress_layer(method which, const miq::compress_options& how, std::int64_t index, opt_model& model,
+                      std::array<std::unique_ptr<miq::calibration::accumulator>, 4>& seen, method_report& report,
+                      progress_meter& meter);
+  void evaluate(const opt_model& model, method_report& report, progress_meter& meter);
+  bool selects_input(std::int64_t layer, layer_input input) const;
+
+  const options chosen_;
+  const run_hooks& hooks_;
+  miq::host_executor exec_;
+  run_inputs in_;
+  run_report result_;
+  work_estimate work_;
+};
+
+runner::runner(const options& chosen, const run_hooks& hooks)
+    : chosen_(with_defaults(chosen)), hooks_(hooks), exec_({.threads = chosen.threads}) {}
+
+bool runner::selects_input(std::int64_t layer, layer_input input) const {
+  return std::any_of(all_linears.begin(), all_linears.end(),
+                     [&](linear_id id) { return input_of(id) == input && chosen_.selects(layer, name_of(id)); });
+}
+
+/// Finds out before the work whether results can be stored.
+void runner::check_targets() const {
+  if (chosen_.save.empty()) return;
+  std::error_code failure;
+  if (chosen_.methods.size() > 1 && !std::filesystem::exists(chosen_.save)) {
+    std::filesystem::create_directory(chosen_.save, failure);
+    if (failure) throw checkpoint_error(chosen_.save.string() + ": cannot be created: " + failure.message());
+  }
+  for (const auto which : chosen_.methods) check_save_target(chosen_.model, chosen_.save_directory(which));
+}
+
+void runner::load() {
+  progress_meter quiet(hooks_, 0);
+  quiet.report("load", 0, 0);
+  const auto config = read_config(chosen_.model);
+  const auto context = chosen_.seqlen == 0 ? config.context : chosen_.seqlen;
+  if (context > config.context)
+    throw option_error(
+        join_message("--seqlen: must be at most ", config.context, ", the context of the model, got ", context));
+  for (std::int64_t layer = 0; layer < config.layers; ++layer)
+    for (const auto id : all_linears) result_.selected += chosen_.selects(layer, name_of(id)) ? 1 : 0;
+  if (result_.selected == 0)
+    throw option_error(join_message("--minlayer, --maxlayer, --prune_only, --invert: select none of the matrices of ",
+                                    config.layers, " layers"));
+  check_targets();
+
+  const auto tokenizer = byte_pair_tokenizer::load(chosen_.model);
+  const auto read = [&](const std::string& name, const std::filesystem::path& file, auto&& cut) {
+    quiet.report("tokenize", 0, 0);
+    const auto stream = read_token_stream(tokenizer, file, config.bos_token);
+    auto windows = cut(stream);
+    return std::pair(std::move(windows), text_use{name, file, static_cast<std::int64_t>(stream.size()), 0});
+  };
+  if (!(chosen_.methods.size() == 1 && chosen_.has(method::dense))) {
+    auto [windows, use] = read("calibration", chosen_.calibration, [&](const auto& stream) {
+      return calibration_windows(stream, context, chosen_.nsamples, chosen_.calibration.string());
+    });
+    use.windows = windows.count();
+    in_.calibration = std::move(windows);
+    result_.calibration = use;
+  }
+  if (!chosen_.no_eval) {
+    for (const auto& text : chosen_.eval) {
+      auto [windows, use] = read(text.name, text.file, [&](const auto& stream) {
+        return evaluation_windows(stream, context, chosen_.eval_windows, text.file.string());
+      });
+      use.windows = windows.count();
+      in_.texts.push_back(std::move(windows));
+      result_.texts.push_back(use);
+    }
+  }
+  quiet.report("load", 0, 0);
+  in_.dense = load_model(exec_, chosen_.model);
+  result_.chosen = chosen_;
+  result_.config = in_.dense.config;
+  result_.context = context;
+  result_.threads = exec_.threads();
+  result_.instruction_set = miq::instruction_set_name();
+  result_.version = join_message(MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH);
+  work_ = {static_cast<double>(chosen_.nsamples * context), static_cast<double>(config.hidden),
+           static_cast<double>(config.feed_forward), static_cast<double>(context)};
+}
+
+void runner::expect_work(progress_meter& meter) const {
+  for (const auto which : chosen_.methods) {
+    for (const auto& text : in_.texts)
+      meter.expect(work_.forward(static_cast<double>(text.ids.size())) * static_cast<double>(result_.config.layers));
+    if (which == method::dense) continue;
+    for (std::int64_t layer = 0; layer < result_.config.layers; ++layer) {
+      meter.expect(2 * work_.forward(work_.tokens));
+      for (const auto input : all_layer_inputs)
+        if (selects_input(layer, input)) meter.expect(work_.gram(input) + work_.prepare(which, input));
+      for (const auto id : all_linears) {
+        const auto& weight = in_.dense.layers[static_cast<std::size_t>(layer)][id].weight;
+        if (chosen_.selects(layer, name_of(id)))
+          meter.expect(work_.solve(which, static_cast<double>(weight.rows()), static_cast<double>(weight.columns())));
+      }
+    }
+  }
+}
+
+void runner::compress_layer(method which, const miq::compress_options& how, std::int64_t index, opt_model& model,
+                            std::array<std::unique_ptr<miq::calibration::accumulator>, 4>& seen, method_report& report,
+                            progress_meter& meter) {
+  auto& layer = model.layers[static_cast<std::size_t>(index)];
+  const auto prefix = std::to_string(index) + '.';
+  for (const auto input : all_layer_inputs) {
+    auto& accumulator = seen[static_cast<std::size_t>(input)];
+    if (accumulator == nullptr) continue;
+    const auto place = join_message(name_of(which), ", layer ", index, ", input of ", name_of(input));
+    const auto statistics = timed(report.phases.gram, [&] { return accumulator->finish(exec_); });
+    accumulator.reset();  // two triangles in double: not needed any more
+    const double preparing = work_.prepare(which, input);
+    const auto shared =
+        with_place(place, [&] { return miq::prepare(exec_, statistics.view(), how, meter.part(preparing)); });
+    meter.complete("factor", preparing);
+    report.phases.solve += shared.seconds.factor;
+    report.phases.information += shared.seconds.information;
+    report.phases.grouping += shared.seconds.grouping;
+
+    input_entry described;
+    described.name = prefix + std::string(name_of(input));
+    if (how.grouping == miq::column_grouping::spectral) add_groups(shared, described);
+    const auto first = report.matrices.size();
+    for (const auto id : all_linears) {
+      if (input_of(id) != input || !chosen_.selects(index, name_of(id))) continue;
+      auto& weight = layer[id].weight;
+      const double solving =
+          work_.solve(which, static_cast<double>(weight.rows()), static_cast<double>(weight.columns()));
+      matrix_entry entry{prefix + std::string(name_of(id)), described.name, weight.rows(), weight.columns(), {}};
+      auto compressed = with_place(join_message(name_of(which), ", ", entry.name), [&] {
+        return miq::compress(exec_, weight.view(), statistics.view(), shared, how, meter.part(solving));
+      });
+      meter.complete("sweep", solving);
+      weight = std::move(compressed.weights);
+      const auto& seconds = compressed.report.seconds;
+      report.phases.solve += seconds.mask + seconds.fit + seconds.sweep;
+      report.phases.allocation += seconds.allocation;
+      report.storage += compressed.report.storage;
+      report.budget_bits += compressed.report.budget_bits;
+      entry.report = std::move(compressed.report);
+      report.matrices.push_back(std::move(entry));
+    }
+    if (hooks_.grouped)
+      hooks_.grouped({which, index, result_.config.layers, input, shared, std::span(report.matrices).subspan(first)});
+    report.inputs.push_back(std::move(described));
+  }
+}
+
+void runner::compress(method which, opt_model& model, method_report& report, progress_meter& meter) {
+  const auto how = options_of(which, chosen_);
+  forward_pass pass(exec_, model);
+  const double running = work_.forward(work_.tokens);
+  const auto layers = static_cast<std::int64_t>(model.layers.size());
+  std::int64_t last = layers - 1;
+  const auto selects_layer = [&](std::int64_t layer) {
+    return std::any_of(all_layer_inputs.begin(), all_layer_inputs.end(),
+                       [&](layer_input input) { return selects_input(layer, input); });
+  };
+  while (!selects_layer(last)) --last;
+
+  meter.report("forward", running, 0);
+  auto hidden = timed(report.phases.forward, [&] { return pass.embed(*in_.calibration); });
+  const auto tokens = static_cast<double>(hidden.values.rows());
+  for (std::int64_t index = 0; index <= last; ++index) {
+    meter.enter_layer(index + 1);
+    if (selects_layer(index)) {
+      std::array<std::unique_ptr<miq::calibration::accumulator>, 4> seen;
+      double gram_work = 0;
+      for (const auto input : all_layer_inputs) {
+        if (!selects_input(index, input)) continue;
+        const auto columns = input == layer_input::fc2 ? model.config.feed_forward : model.config.hidden;
+        seen[static_cast<std::size_t>(input)] = std::make_unique<miq::calibration::accumulator>(columns);
+        gram_work += work_.gram(input);
+      }
+      double gram = 0;
+      double tokens_seen = 0;  // of the last of the four inputs, which come in turn
+      const stopwatch watch;
+      pass.observe_layer(index, hidden, [&](layer_input input, miq::matrix_view<const float> x) {
+        if (input == all_layer_inputs.back()) tokens_seen += static_cast<double>(x.rows());
+        if (auto& accumulator = seen[static_cast<std::size_t>(input)]; accumulator != nullptr)
+          with_place(join_message(name_of(which), ", layer ", index, ", activations of ", name_of(input)),
+                     [&] { timed(gram, [&] { accumulator->add(exec_, x); }); });
+        meter.report("forward", running + gram_work, tokens_seen / tokens);
+      });
+      report.phases.forward += watch.seconds() - gram;
+      report.phases.gram += gram;
+      meter.complete("forward", running + gram_work);
+      compress_layer(which, how, index, model, seen, report, meter);
+    } else {
+      meter.complete("forward", running);
+    }
+    if (index < last) timed(report.phases.forward, [&] { pass.run_layer(index, hidden); });
+    meter.complete("forward", running);
+  }
+  meter.enter_layer(0);
+}
+
+void runner::evaluate(const opt_model& model, method_report& report, progress_meter& meter) {
+  forward_pass pass(exec_, model);
+  for (std::size_t i = 0; i < in_.texts.size(); ++i) {
+    const double work =
+        work_.forward(static_cast<double>(in_.texts[i].ids.size())) * static_cast<double>(result_.config.layers);
+    const auto found = timed(report.phases.evaluate, [&] { return pass.evaluate(in_.texts[i], meter.part(work)); });
+    report.texts.push_back({result_.texts[i].name, found.perplexity});
+    meter.complete("evaluate", work);
+  }
+}
+
+method_report runner::run_method(method which, progress_meter& meter) {
+  method_report report;
+  report.which = which;
+  result_.peak_is_per_method = reset_peak_memory();
+  meter.enter(name_of(which));
+  std::optional<opt_model> copy;
+  if (which == method::dense) {
+    for (std::int64_t layer = 0; layer < result_.config.layers; ++layer)
+      for (const auto id : all_linears)
+        if (chosen_.selects(layer, name_of(id)))
+          report.storage.weights += in_.dense.layers[static_cast<std::size_t>(layer)][id].weight.size();
+    report.storage.kept = report.storage.weights;
+    report.storage.code_bits = 16 * static_cast<double>(report.storage.weights);
+  } else {
+    const stopwatch watch;
+    copy = in_.dense;
+    compress(which, *copy, report, meter);
+    report.seconds = watch.seconds();
+  }
+  const auto& model = copy ? *copy : in_.dense;
+  if (!chosen_.save.empty()) {
+    const auto target = chosen_.save_directory(which);
+    save_model(model, chosen_.model, target, {.progress = meter.part(0)});
+    report.saved = target;
+  }
+  evaluate(model, report, meter);
+  report.peak_bytes = peak_memory();
+  return report;
+}
+
+run_report runner::run() {
+  check_options(chosen_);
+  load();
+  progress_meter meter(hooks_, result_.config.layers);
+  expect_work(meter);
+  for (const auto which : chosen_.methods) result_.methods.push_back(run_method(which, meter));
+  return std::move(result_);
+}
+
+}  // namespace
+
+miq::compress_options options_of(method which, const options& chosen) {
+  miq::compress_options how;
+  switch (which) {
+    case method::sparsegpt:
+      how = miq::sparsegpt_options(chosen.sparsity, chosen.wbits);
+      break;
+    case method::enhanced:
+      how = miq::enhanced_options(chosen.sparsity, chosen.average_bits());
+      break;
+    default:
+      how = miq::mi_options(chosen.sparsity, chosen.average_bits());
+      how.groups = chosen.n_groups;
+      how.fit.layout = chosen.layout;
+      how.seed = chosen.seed;
+      break;
+  }
+  how.quantise = chosen.quantises();
+  how.factor.damping = chosen.percdamp;
+  how.budget.how = chosen.allocation;
+  how.fit.format = chosen.scales;
+  return how;
+}
+
+run_report run_compression(const options& chosen, const run_hooks& hooks) { return runner(chosen, hooks).run(); }
+
+}  // namespace compress_opt

@@ -1,0 +1,303 @@
+#include "compress_opt/report/pictures.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <vector>
+
+#include "compress_opt/report/table.hpp"
+
+namespace compress_opt {
+
+namespace {
+
+/// A number as an axis shows it: three digits at most, no trailing zeros.
+std::string axis_number(double value) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%.3g", value);
+  return text.data();
+}
+
+/// Even steps of 1, 2 or 5 times a power of ten, about `count` of them, from 0 to at most `top`.
+std::vector<double> ticks_to(double top, int count) {
+  if (!(top > 0) || !std::isfinite(top)) return {0};
+  const double rough = top / count;
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  double step = 10 * power;
+  for (const double factor : {1.0, 2.0, 5.0})
+    if (factor * power >= rough * (1 - 1e-9)) {
+      step = factor * power;
+      break;
+    }
+  std::vector<double> ticks;
+  for (int i = 0; i * step <= top * (1 + 1e-9); ++i) ticks.push_back(i * step);
+  return ticks;
+}
+
+/// The value below which `share` of the values lie; reorders them.
+double percentile(std::vector<float>& values, double share) {
+  if (values.empty()) return 0;
+  const auto place = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), values.begin() + place, values.end());
+  return static_cast<double>(values[static_cast<std::size_t>(place)]);
+}
+
+/// Pairs i < j, at most about two million of them, evenly taken.
+template <class Visit>
+void for_pairs(std::int64_t columns, Visit&& visit) {
+  const std::int64_t stride = std::max<std::int64_t>(1, columns * (columns - 1) / 2 / 2'000'000);
+  std::int64_t place = 0;
+  for (std::int64_t i = 0; i < columns; ++i)
+    for (std::int64_t j = i + 1; j < columns; ++j)
+      if (place++ % stride == 0) visit(i, j);
+}
+
+/// A square matrix as coloured squares.
+class matrix_panel {
+ public:
+  explicit matrix_panel(std::int64_t columns)
+      : columns_(columns), block_((columns + 899) / 900), cells_((columns + block_ - 1) / block_), zoom_(600 / cells_) {
+    zoom_ = std::max<std::int64_t>(zoom_, 1);
+  }
+
+  std::int64_t size() const { return cells_ * zoom_; }
+  /// Where the column at `place` begins, from the panel's edge.
+  std::int64_t offset(std::int64_t place) const { return place * zoom_ / block_; }
+
+  void draw(canvas& picture, std::int64_t x, std::int64_t y, miq::matrix_view<const float> mi,
+            std::span<const std::int64_t> order, double top) const {
+    for (std::int64_t r = 0; r < cells_; ++r)
+      for (std::int64_t c = 0; c < cells_; ++c) {
+        double sum = 0;
+        std::int64_t count = 0;
+        for (auto i = r * block_; i < std::min((r + 1) * block_, columns_); ++i)
+          for (auto j = c * block_; j < std::min((c + 1) * block_, columns_); ++j) {
+            if (i == j) continue;
+            sum += std::max(
+                0.0, static_cast<double>(mi(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(j)])));
+            ++count;
+          }
+        const double mean = count > 0 ? sum / static_cast<double>(count) : 0;
+        const auto fill = count == 0 ? white : map_colour(top > 0 ? std::sqrt(mean / top) : 0);
+        picture.rectangle(x + c * zoom_, y + r * zoom_, zoom_, zoom_, fill);
+      }
+  }
+
+ private:
+  std::int64_t columns_;
+  std::int64_t block_;  // columns in a cell
+  std::int64_t cells_;
+  std::int64_t zoom_;  // pixels of a cell
+};
+
+/// A panel with axes; y goes from 0 to a top value.
+struct chart {
+  canvas& picture;
+  std::int64_t x, y, width, height;
+  double top;
+
+  double height_of(double value) const {
+    return static_cast<double>(height) * (top > 0 ? std::clamp(value / top, 0.0, 1.0) : 0);
+  }
+
+  void axes(const std::string& title, const std::string& across, const std::string& up) const {
+    picture.text(x, y - 44, title);
+    for (const double tick : ticks_to(top, 5)) {
+      const auto at = y + height - static_cast<std::int64_t>(std::lround(height_of(tick)));
+      picture.rectangle(x, at, width, 1, light_grey);
+      picture.text(x - 10, at - 7, axis_number(tick), text_align::right);
+    }
+    picture.rectangle(x, y, 2, height, black);
+    picture.rectangle(x, y + height, width, 2, black);
+    picture.text(x + width / 2, y + height + 38, across, text_align::centre);
+    picture.vertical_text(x - 96, y + height / 2, up);
+  }
+
+  /// Bars of several series side by side, one cluster for each group.
+  void bars(const std::vector<std::vector<double>>& series) const {
+    const auto groups = static_cast<std::int64_t>(series.front().size());
+    const auto count = static_cast<std::int64_t>(series.size());
+    const std::int64_t label_step = (groups + 15) / 16;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const auto left = x + 2 + g * (width - 2) / groups;
+      const auto right = x + 2 + (g + 1) * (width - 2) / groups;
+      const auto gap = (right - left) / 6;
+      for (std::int64_t s = 0; s < count; ++s) {
+        const auto from = left + gap + s * (right - left - 2 * gap) / count;
+        const auto to = left + gap + (s + 1) * (right - left - 2 * gap) / count;
+        const auto tall = static_cast<std::int64_t>(
+            std::lround(height_of(series[static_cast<std::size_t>(s)][static_cast<std::size_t>(g)])));
+        const auto space = count > 1 && to - from > 4 ? 1 : 0;
+        picture.rectangle(from, y + height - tall, std::max<std::int64_t>(1, to - from - space), tall,
+                          series_colour(static_cast<std::size_t>(s)));
+      }
+      if (g % label_step == 0)
+        picture.text((left + right) / 2, y + height + 12, std::to_string(g + 1), text_align::centre);
+    }
+  }
+
+  void legend(const std::vector<std::string>& names) const {
+    auto at = x + width;
+    for (std::size_t i = names.size(); i-- > 0;) {
+      at -= canvas::text_width(names[i]);
+      picture.text(at, y - 20, names[i]);
+      at -= 22;
+      picture.rectangle(at, y - 20, 14, 14, series_colour(i));
+      at -= 20;
+    }
+  }
+};
+
+double largest(const std::vector<std::vector<double>>& series) {
+  double top = 0;
+  for (const auto& values : series)
+    for (const double value : values) top = std::max(top, value);
+  return top > 0 ? 1.05 * top : 1;
+}
+
+/// `self_attn.q_proj` of `3.self_attn.q_proj`, without what all matrices of the layer share.
+std::string short_name(const std::string& name) {
+  const auto dot = name.rfind('.');
+  return dot == std::string::npos ? name : name.substr(dot + 1);
+}
+
+}  // namespace
+
+canvas draw_information(const std::string& title, miq::matrix_view<const float> mi,
+                        const miq::grouping::partition& groups) {
+  const auto columns = mi.rows();
+  std::vector<float> values;
+  for_pairs(columns, [&](std::int64_t i, std::int64_t j) { values.push_back(mi(i, j)); });
+  const double largest_value =
+      values.empty() ? 0 : static_cast<double>(*std::max_element(values.begin(), values.end()));
+  double top = percentile(values, 0.995);
+  if (!(top > 0)) top = largest_value > 0 ? largest_value : 1;
+
+  const matrix_panel panel(columns);
+  const auto side = panel.size();
+  constexpr std::int64_t left = 110, above = 110, between = 110, right = 190, below = 90;
+  canvas picture(left + side + between + side + right, above + side + below);
+  picture.text(left, 20, title, text_align::left, black, 3);
+
+  std::vector<std::int64_t> natural(static_cast<std::size_t>(columns));
+  for (std::int64_t c = 0; c < columns; ++c) natural[static_cast<std::size_t>(c)] = c;
+  const auto sorted_x = left + side + between;
+  panel.draw(picture, left, above, mi, natural, top);
+  panel.draw(picture, sorted_x, above, mi, groups.permutation(), top);
+  picture.frame(left - 1, above - 1, side + 2, side + 2, black);
+  picture.frame(sorted_x - 1, above - 1, side + 2, side + 2, black);
+  picture.text(left + side / 2, above - 30, "natural order", text_align::centre);
+  picture.text(sorted_x + side / 2, above - 30, "sorted by group", text_align::centre);
+  picture.text(left + side / 2, above + side + 50, "input channel", text_align::centre);
+  picture.text(sorted_x + side / 2, above + side + 50, "group", text_align::centre);
+  picture.vertical_text(20, above + side / 2, "input channel");
+  picture.vertical_text(sorted_x - 80, above + side / 2, "group");
+
+  for (const double tick : ticks_to(static_cast<double>(columns - 1), 5)) {
+    const auto at = panel.offset(static_cast<std::int64_t>(tick));
+    picture.rectangle(left + at, above + side + 1, 1, 8, black);
+    picture.rectangle(left - 9, above + at, 8, 1, black);
+    picture.text(left + at, above + side + 14, axis_number(tick), text_align::centre);
+    picture.text(left - 14, above + at - 7, axis_number(tick), text_align::right);
+  }
+  std::int64_t begin = 0;
+  std::int64_t last_label = -1000;
+  for (std::int64_t g = 0; g < groups.groups(); ++g) {
+    const auto from = panel.offset(begin);
+    begin += groups.size(g);
+    const auto to = panel.offset(begin);
+    if (g + 1 < groups.groups()) {
+      picture.rectangle(sorted_x, above + to, side, 1, white);
+      picture.rectangle(sorted_x + to, above, 1, side, white);
+    }
+    picture.rectangle(sorted_x - 9, above + to, 8, 1, black);
+    picture.rectangle(sorted_x + to, above + side + 1, 1, 8, black);
+    const auto middle = (from + to) / 2;
+    if (middle - last_label < 26) continue;  // no room for a number
+    last_label = middle;
+    picture.text(sorted_x - 14, above + middle - 7, std::to_string(g + 1), text_align::right);
+    picture.text(sorted_x + middle, above + side + 14, std::to_string(g + 1), text_align::centre);
+  }
+
+  const auto bar_x = sorted_x + side + 40;
+  for (std::int64_t r = 0; r < side; ++r)
+    picture.rectangle(
+        bar_x, above + r, 24, 1,
+        map_colour(1 - static_cast<double>(r) / static_cast<double>(std::max<std::int64_t>(side - 1, 1))));
+  picture.frame(bar_x - 1, above - 1, 26, side + 2, black);
+  picture.text(bar_x, above - 30, "MI (nats)");
+  for (int i = 0; i <= 5; ++i) {
+    const double share = i / 5.0;
+    const auto at = above + side - static_cast<std::int64_t>(std::lround(share * static_cast<double>(side)));
+    picture.rectangle(bar_x + 25, at, 6, 1, black);
+    const bool capped = i == 5 && largest_value > top;
+    picture.text(bar_x + 36, at - 7, (capped ? ">=" : "") + axis_number(share * share * top));
+  }
+  return picture;
+}
+
+canvas draw_groups(const std::string& title, miq::matrix_view<const float> mi, const miq::grouping::partition& groups,
+                   std::span<const matrix_entry> matrices) {
+  canvas picture(1500, 1120);
+  picture.text(130, 20, title, text_align::left, black, 3);
+  constexpr std::int64_t width = 560, height = 340, first_x = 130, second_x = 880, first_y = 140, second_y = 660;
+  const auto count = static_cast<std::size_t>(groups.groups());
+
+  std::vector<double> sizes(count);
+  for (std::size_t g = 0; g < count; ++g) sizes[g] = static_cast<double>(groups.size(static_cast<std::int64_t>(g)));
+  const chart size_chart{picture, first_x, first_y, width, height, largest({sizes})};
+  size_chart.axes("Group sizes", "group", "input channels");
+  size_chart.bars({sizes});
+
+  std::vector<std::vector<double>> bits;
+  std::vector<std::string> names;
+  for (const auto& matrix : matrices) {
+    auto& row = bits.emplace_back();
+    names.push_back(short_name(matrix.name));
+    for (const auto& group : matrix.report.groups) row.push_back(group.bits);
+  }
+  const chart bits_chart{picture, second_x, first_y, width, height, std::max(8.0, largest(bits))};
+  bits_chart.axes("Bits per weight", "group", "bits");
+  if (!bits.empty()) bits_chart.bars(bits);
+  bits_chart.legend(names);
+
+  if (!matrices.empty()) {
+    std::vector<std::vector<double>> means(2);
+    for (const auto& group : matrices.front().report.groups) {
+      means[0].push_back(group.mi_within);
+      means[1].push_back(group.mi_between);
+    }
+    const chart mean_chart{picture, first_x, second_y, width, height, largest(means)};
+    mean_chart.axes("Mean mutual information", "group", "nats");
+    mean_chart.bars(means);
+    mean_chart.legend({"inside", "across"});
+  }
+
+  std::array<std::vector<double>, 2> affinities;
+  for_pairs(mi.rows(), [&](std::int64_t i, std::int64_t j) {
+    const bool same = groups.labels()[static_cast<std::size_t>(i)] == groups.labels()[static_cast<std::size_t>(j)];
+    affinities[same ? 0 : 1].push_back(std::sqrt(-std::expm1(-2 * std::max(0.0, static_cast<double>(mi(i, j))))));
+  });
+  const chart curve_chart{picture, second_x, second_y, width, height, 1};
+  curve_chart.axes("Sorted affinities", "share of pairs (%)", "information coefficient");
+  for (int tick = 0; tick <= 100; tick += 20)
+    picture.text(second_x + width * tick / 100, second_y + height + 12, std::to_string(tick), text_align::centre);
+  for (std::size_t s = 0; s < 2; ++s) {
+    auto& values = affinities[s];
+    if (values.empty()) continue;
+    std::sort(values.begin(), values.end(), std::greater<>());
+    std::vector<point> points;
+    for (std::int64_t i = 0; i <= width; i += 2) {
+      const auto place = static_cast<std::size_t>(i) * (values.size() - 1) / static_cast<std::size_t>(width);
+      points.push_back({static_cast<double>(second_x + i),
+                        static_cast<double>(second_y + height) - curve_chart.height_of(values[place])});
+    }
+    picture.polyline(points, 3, series_colour(s));
+  }
+  curve_chart.legend({"inside", "across"});
+  return picture;
+}
+
+}  // namespace compress_opt
