@@ -290,6 +290,39 @@ TEST_CASE("equal importance gives equal bits where the budget allows it", "[allo
   }
 }
 
+TEST_CASE("ties go to fewer bits, then to more importance, then to the lower index", "[allocation]") {
+  SECTION("fewer bits") {  // 16 at 4 bits and 1 at 2 bits gain the same
+    CHECK(allocate_bits(items_t{{16, 10, 0, 0}, {1, 10, 0, 0}}, 70).bits == std::vector<int>{4, 3});
+  }
+  SECTION("more importance, where the gains are equal by rounding") {
+    double less = 1.5;
+    while (less * 0.8 != std::nextafter(less, 2.0) * 0.8) less = std::nextafter(less, 2.0);
+    const double more = std::nextafter(less, 2.0);
+    CHECK(allocate_bits(items_t{{less, 8, 0, 2}, {more, 8, 0, 2}}, 50).bits == std::vector<int>{2, 3});
+  }
+  SECTION("the lower index") {
+    const auto how = GENERATE(strategy::threshold, strategy::quantile, strategy::greedy_budget);
+    CHECK(allocate_bits(items_t(3, {1, 10, 0, 0}), 80, {.how = how}).bits == std::vector<int>{3, 3, 2});
+  }
+}
+
+TEST_CASE("the example of docs/allocation.md", "[allocation]") {
+  items_t groups;
+  for (const double importance : {16.0, 4.0, 1.0, 0.25})
+    groups.push_back({.importance = importance, .weights = 64 * 192, .fixed_bits = 64 * 16, .bits_per_bit = 64});
+  const double budget = 64 * 768 * 4 + 64 * 4 * (16 + 4);
+  const auto check = [&](strategy how, const std::vector<int>& bits, double error) {
+    const auto result = allocate_bits(groups, budget, {.how = how});
+    CHECK(result.bits == bits);
+    CHECK(result.expected_error == error);
+    CHECK(result.smallest_error == 480);
+    CHECK(result.unspent_bits == 0);
+  };
+  check(strategy::greedy_budget, {5, 4, 4, 3}, 480);
+  check(strategy::quantile, {7, 4, 3, 2}, 588);
+  check(strategy::threshold, {8, 3, 3, 2}, 1155);
+}
+
 TEST_CASE("more budget than can be spent", "[allocation]") {
   const auto how = GENERATE(strategy::threshold, strategy::quantile, strategy::greedy_budget);
   const items_t items{{1, 10, 32, 1}, {0, 10, 32, 1}, {5, 0, 32, 0}, {5, 0, 32, 2}};

@@ -192,10 +192,7 @@ inline std::vector<int> scale_into_budget(const counted_items& items, const std:
   };
   int shift = options.maximum_bits - options.minimum_bits;
   while (total_stored_bits(items, shifted(shift)) > budget_bits) --shift;  // at the other end all are at the minimum
-  const auto above = shifted(shift + 1);
   purse spent(items, shifted(shift), budget_bits, options.maximum_bits);
-  for (const auto i : order)
-    if (spent.bits()[i] < above[i]) spent.raise(i);
   for (bool raised = true; raised;) {
     raised = false;
     for (const auto i : order) raised |= spent.raise(i);
