@@ -90,12 +90,16 @@ TEST_CASE("statistics equal NumPy's", "[calibration]") {  // tests/calibration/r
   for (std::size_t c = 0; c < 3; ++c) CHECK(shifted.mean_absolute[c] == Approx(away[c]).epsilon(1e-7));
 }
 
-TEST_CASE("a mean of 10^4 deviations costs no accuracy", "[calibration]") {
-  const auto x = normal_tokens(1500, 37, seed(), GENERATE(1e4, -1e4), 1);
+TEST_CASE("a mean of 10^4 or more deviations costs no accuracy", "[calibration]") {
+  const auto x = normal_tokens(1500, 37, seed(), GENERATE(1e4, -1e4, 1e6), 1);
   const auto got = statistics_of(x);
   const auto expected = exact(x);
   CHECK(worst_covariance_error(got, expected) < 0x1p-18);
-  for (std::size_t c = 0; c < 37; ++c) CHECK(got.mean[c] == static_cast<float>(expected.mean[c]));
+  for (std::size_t c = 0; c < 37; ++c) {  // rounded once; the exact mean may lie in the middle between two floats
+    const auto size = std::abs(got.mean[c]);
+    const auto spacing = static_cast<long double>(std::nextafter(size, 1e9F) - size);
+    CHECK(std::abs(static_cast<long double>(got.mean[c]) - expected.mean[c]) <= 0.5001L * spacing);
+  }
 }
 
 TEST_CASE("a mean that drifts by 10^4 deviations, after a silent start, costs no accuracy", "[calibration]") {

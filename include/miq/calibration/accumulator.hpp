@@ -24,19 +24,20 @@ struct accumulator_options {
 /// sample of the tokens if asked for. Several accumulators, each with a part of the stream, merge into one.
 ///
 /// **Arithmetic.** The stream is cut into tiles of `tile_tokens` by position, not by batch; an incomplete tile waits in
-/// a buffer. In each tile the tile's own mean is taken off before products are formed in float, and tiles are joined in
-/// double by the update of Chan, Golub and LeVeque (1979). So neither a mean of 10^4 deviations nor a stream whose mean
-/// drifts costs accuracy: the error of covariance (i, j) is that of float products of centred values, below
-/// 2^-16 sqrt(C_ii C_jj) and typically 2^-21. Means and mean amplitudes are sums in double over all tokens, minimum and
-/// maximum are exact, and a column whose minimum is its maximum has covariances of exactly 0.
+/// a buffer. In each tile the tile's own mean is taken off before products are formed in float, in chains of 256
+/// tokens; everything else is summed in double, and tiles are joined by the update of Chan, Golub and LeVeque (1979).
+/// So neither a mean of 10^4 deviations nor a stream whose mean drifts costs accuracy: covariance (i, j) is off by at
+/// most 2^-15 sqrt(C_ii C_jj) (the bound for 256 products in a row), in practice by 2^-20. Means and mean amplitudes
+/// are sums in double over all tokens; minimum and maximum are exact; a column whose minimum is its maximum has
+/// covariances of exactly 0. Deviations below 10^-19 have squares that float cannot hold, and count as 0.
 ///
-/// **Determinism.** The same tokens in the same order give the same bits for any batches and any number of threads.
-/// Merging adds up the same tiles in another order; see `merge`.
+/// **Determinism.** The same tokens in the same order give the same bits for any batches and any number of threads,
+/// with one build of the library. Merging adds up the same tiles in another order; see `merge`.
 ///
-/// **Memory**, from the resource given to the constructor: at most `4 c tile_tokens` bytes for the buffer (when a
-/// batch does not end at a tile), `32 (c + 64)^2 / 8` = about `4 c^2` bytes for the totals (from the first full tile
-/// on: the upper triangle in double, in blocks of 64 x 64), `24 c` bytes of column sums, `(4 c + 24) sample_tokens` for
-/// the sample. Copies are deep and use the default resource.
+/// **Memory**, from the resource given to the constructor: up to `4 c tile_tokens` bytes for the incomplete tile, about
+/// `4 (c + 64)^2 + 24 c` for the totals (from the first full tile on: the upper triangle in double, in square blocks of
+/// 64), and `(4 c + 24) sample_tokens` for the sample. That is 4, 43 and 73 MiB at c = 768, 3072 and 4096 without a
+/// sample. Copies are deep and use the default resource.
 ///
 /// Used by one thread at a time.
 class accumulator {
@@ -46,15 +47,15 @@ class accumulator {
   /// The largest magnitude that a value may have: 2^58, so that no product or sum can overflow.
   static constexpr float max_magnitude = detail::max_magnitude;
 
-  /// @throws invalid_argument if `columns` is below 1 or above 2^24, `sample_tokens` or `first_token` negative
+  /// @throws invalid_argument if `columns` is not within 1 to 2^24, `sample_tokens` within 0 to 2^31, `first_token`
+  /// within 0 to 2^62
   explicit accumulator(std::int64_t columns, const accumulator_options& options = {},
                        std::pmr::memory_resource* resource = std::pmr::get_default_resource());
 
   /// Takes in the tokens of a batch, in order.
   ///
-  /// @param exec   where to run. Allocates `4 (c + 64) tile_tokens + 60 c` bytes of scratch from its resource when a
-  /// tile
-  ///               is completed. Does not synchronise.
+  /// @param exec   where to run. When a tile is completed, allocates about `(4 tile_tokens + 40) (c + 64)` bytes from
+  ///               its resource for the time of the call. Does not synchronise.
   /// @param batch  [tokens, c], any number of tokens, 0 included
   /// @throws invalid_argument  if `batch` has another number of columns, or holds a NaN, an infinity or a value beyond
   ///                           `max_magnitude`: the message names the token and the column. The accumulator is

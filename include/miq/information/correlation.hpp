@@ -27,16 +27,16 @@ struct correlation_result {
 ///
 /// @param exec   where to run; all work goes to its stream. Does not allocate, does not synchronise.
 /// @param seen   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper triangle
-/// of
-///               the covariance is read. It must be finite, its diagonal not negative.
+///               of the covariance is read.
 /// @param mi     [c, c], written whole, symmetric to the bit; the diagonal is 0
 /// @param result one object in the executor's memory
-/// @throws invalid_argument  if shapes differ, `mi` overlaps the covariance, fewer than 2 tokens were seen (with 2,
-/// every
-///                           |rho| is 1), or `max_correlation` is not within (0, 1); `mi` and `result` are untouched
+/// @throws invalid_argument  if shapes differ, `mi` overlaps the covariance, fewer than 2 tokens were seen (with
+///                           2, every |rho| is 1), `max_correlation` is not within (0, 1), or, on the host, the
+///                           covariance holds a value that is not finite or a negative variance; `mi` and `result` are
+///                           untouched
 ///
-/// Cost: c^2/2 logarithms, reads half of the covariance once. Deterministic. Each value is the formula's, for the given
-/// covariance, to 1 unit in the last place of float. At independence the estimate has the bias
+/// Cost: c^2/2 logarithms, reads half of the covariance once (on the host twice). Deterministic. Each value is the
+/// formula's, for the given covariance, to 1 unit in the last place of float. At independence the estimate has the bias
 /// `1/2 (psi((n-1)/2) - psi((n-2)/2))`, about 1/(2 n) nats for n tokens.
 template <executor Exec>
 void correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,

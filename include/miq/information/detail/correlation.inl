@@ -7,13 +7,11 @@
 #include <numbers>
 
 #include <miq/calibration/detail/upper_blocks.hpp>
+#include <miq/information/detail/checks.hpp>
 #include <miq/information/detail/elementary.hpp>
 
 namespace miq::information {
 namespace detail {
-
-using miq::detail::require;
-using miq::detail::shape_text;
 
 inline bool is_constant(const calibration::statistics_view<>& seen, std::int64_t c) {
   return seen.covariance(c, c) == 0.0F || (!seen.minimum.empty() && seen.minimum[c] == seen.maximum[c]);
@@ -31,24 +29,6 @@ inline void require_statistics(const char* function, const calibration::statisti
   for (std::int64_t c = 0; c < columns; ++c)
     require(seen.covariance(c, c) >= 0.0F && seen.covariance(c, c) <= std::numeric_limits<float>::max(), function,
             ": variances must be finite and not negative, got ", seen.covariance(c, c), " for column ", c);
-}
-
-/// Throws if a value right of the diagonal is NaN or infinite, naming the first.
-inline void require_finite_upper(const host_executor& exec, const char* function, const char* name,
-                                 matrix_view<const float> m) {
-  constexpr auto lanes = miq::detail::lanes;
-  using miq::detail::float_lanes;
-  exec.parallel_for(m.rows(), [&](std::int64_t i) {
-    const float* const row = &m(i, 0);
-    const auto finite = [](float_lanes x) { return miq::detail::absolute(x) <= std::numeric_limits<float>::max(); };
-    miq::detail::int_lanes bad{};
-    auto j = i + 1;
-    for (; j + lanes <= m.columns(); j += lanes) bad |= ~finite(miq::detail::load<float_lanes>(row + j));
-    if (j < m.columns()) bad |= ~finite(miq::detail::load_first<float_lanes>(row + j, m.columns() - j));
-    if (!miq::detail::any(bad)) return;
-    for (j = i + 1; std::isfinite(row[j]);) ++j;
-    require(false, function, ": ", name, " must be finite, got ", row[j], " for columns ", i, " and ", j);
-  });
 }
 
 inline void correlation_on(const host_executor& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
