@@ -29,6 +29,11 @@ void check(const char* function, const hidden_states& hidden, const opt_config& 
           ", got ", miq::detail::shape_text(hidden.values.rows(), hidden.values.columns()));
 }
 
+void check_whole(const char* function, const token_windows& windows) {
+  require(static_cast<std::int64_t>(windows.ids.size()) == windows.count() * windows.context, function,
+          ": windows must be whole, got ", windows.ids.size(), " tokens for windows of ", windows.context);
+}
+
 }  // namespace
 
 forward_pass::forward_pass(const miq::host_executor& exec, const opt_model& model, const forward_options& options)
@@ -49,8 +54,7 @@ hidden_states forward_pass::embed(const token_windows& windows) {
   const auto& config = model_.config;
   require(windows.context >= 1 && windows.context <= config.context, "embed: windows must have 1 to ", config.context,
           " tokens, the context of the model, got ", windows.context);
-  require(static_cast<std::int64_t>(windows.ids.size()) == windows.count() * windows.context,
-          "embed: windows must be whole, got ", windows.ids.size(), " tokens for windows of ", windows.context);
+  check_whole("embed", windows);
   for (std::size_t i = 0; i < windows.ids.size(); ++i)
     require(windows.ids[i] >= 0 && windows.ids[i] < config.vocabulary, "embed: token ", i, " has id ", windows.ids[i],
             ", outside the model's vocabulary of ", config.vocabulary);
@@ -176,6 +180,7 @@ std::vector<double> forward_pass::losses(const hidden_states& hidden, const toke
 }
 
 evaluation forward_pass::evaluate(const token_windows& windows, const miq::progress_callback& progress) {
+  check_whole("evaluate", windows);
   require(windows.count() >= 1, "evaluate: windows must hold at least one window");
   evaluation result;
   const auto layers = static_cast<std::int64_t>(model_.layers.size());
