@@ -9,6 +9,9 @@
 #include <type_traits>
 #include <vector>
 
+#include <Eigen/Core>
+
+#include <miq/core/matrix.hpp>
 #include <miq/core/matrix_view.hpp>
 
 using miq::device_memory;
@@ -109,6 +112,20 @@ TEST_CASE("vectors of the standard library become views of the same memory", "[c
   CHECK(vector_view<float>(array).size() == 2);
   CHECK(vector_view<float>(std::span(vector).subspan(1)).data() == vector.data() + 1);
   CHECK(vector_view<float>(std::span<float, 2>(array)).size() == 2);
+}
+
+TEST_CASE("an Eigen object becomes a vector view only if it is a vector without stride", "[core][view]") {
+  using row_major = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  Eigen::VectorXf vector = Eigen::VectorXf::LinSpaced(4, 0, 3);
+  CHECK(vector_view<float>(vector).data() == vector.data());
+  CHECK(vector_view<const float>(vector)[3] == 3);
+  Eigen::Map<Eigen::RowVectorXf> map(vector.data(), 3);
+  CHECK(vector_view<float>(map).size() == 3);
+  STATIC_REQUIRE(std::is_convertible_v<row_major::RowXpr, vector_view<float>>);
+  STATIC_REQUIRE(!std::is_constructible_v<vector_view<float>, row_major::ColXpr>);
+  STATIC_REQUIRE(!std::is_constructible_v<vector_view<float>, row_major&>);
+  STATIC_REQUIRE(!std::is_constructible_v<vector_view<float>, Eigen::Map<Eigen::VectorXf, 0, Eigen::InnerStride<>>>);
+  STATIC_REQUIRE(!std::is_constructible_v<vector_view<float>, miq::matrix<float>&>);
 }
 
 TEST_CASE("conversions keep const and memory space", "[core][view]") {

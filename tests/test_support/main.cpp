@@ -2,10 +2,14 @@
 #define CATCH_CONFIG_RUNNER
 #include "test_support/catch.hpp"
 
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <miq/core/random.hpp>
@@ -14,12 +18,12 @@ namespace {
 
 std::uint64_t draw_base_seed() {
   if (const char* given = std::getenv("MIQ_TEST_SEED"); given != nullptr && *given != '\0') {
-    try {
-      return std::stoull(given, nullptr, 0);
-    } catch (const std::exception&) {
-      std::cerr << "MIQ_TEST_SEED must be a whole number from 0 to 2^64 - 1, got " << given << '\n';
-      std::exit(2);
-    }
+    const std::string_view text(given);
+    std::uint64_t value = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failure == std::errc() && end == text.data() + text.size()) return value;
+    std::cerr << "MIQ_TEST_SEED must be a whole number from 0 to 2^64 - 1, got " << text << '\n';
+    std::exit(2);
   }
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <ranges>
 #include <span>
 #include <type_traits>
 
@@ -16,7 +17,19 @@ struct host_memory {};
 /// Memory of a CUDA device. A view of it does not convert to a view of host memory, nor the other way.
 struct device_memory {};
 
-/// `size` elements at distance `stride`. Does not own them; as cheap to copy as a pointer.
+namespace detail {
+
+/// Elements one behind the other: the standard's containers, or an Eigen vector without stride (whose iterators do not
+/// say so).
+template <class Container>
+concept contiguous = std::ranges::contiguous_range<Container> || requires {
+  requires bool(std::remove_cvref_t<Container>::IsVectorAtCompileTime);
+  requires int(std::remove_cvref_t<Container>::InnerStrideAtCompileTime) == 1;
+};
+
+}  // namespace detail
+
+/// `size` elements one behind the other. Does not own them; as cheap to copy as a pointer.
 template <class T, class Space = host_memory>
 class vector_view {
  public:
@@ -30,7 +43,8 @@ class vector_view {
     detail::require(size >= 0 && (data != nullptr || size == 0), "vector_view: data must point to ", size, " elements");
   }
 
-  /// From contiguous host containers: `std::vector`, `std::array`, `std::span`.
+  /// From contiguous host containers: `std::vector`, `std::array`, `std::span`, Eigen vectors. Not from matrices, nor
+  /// from a column of a row-major one, whose elements do not lie one behind the other.
   template <class U, std::size_t Extent>
   requires(std::same_as<Space, host_memory>&& std::convertible_to<U (*)[], T (*)[]>) constexpr vector_view(
       std::span<U, Extent> elements)
@@ -39,6 +53,7 @@ class vector_view {
   template <class Container>
   requires(
       std::same_as<Space, host_memory> && !std::same_as<std::remove_cvref_t<Container>, vector_view> &&
+      detail::contiguous<Container> &&
       requires(Container & c) {
         { c.data() } -> std::convertible_to<T*>;
         { c.size() } -> std::convertible_to<std::size_t>;
