@@ -8,11 +8,27 @@
 #include <cmath>
 #include <cstdint>
 
-#include <miq/obs/detail/lanes.hpp>
+#include <miq/core/detail/lanes.hpp>
 
 namespace miq::obs::detail {
 
 inline namespace MIQ_INSTRUCTION_SET {
+
+using miq::detail::byte_lanes;
+using miq::detail::float_lanes;
+using miq::detail::integer_lanes;
+using miq::detail::lane_count;
+using miq::detail::larger;
+using miq::detail::load;
+using miq::detail::sixteen_bytes;
+using miq::detail::smaller;
+using miq::detail::store;
+using miq::detail::strip_vectors;
+using miq::detail::transpose_copy;
+
+/// The vectors of one strip of rows in one column.
+using float_strip = float_lanes[static_cast<std::size_t>(strip_vectors)];
+using integer_strip = integer_lanes[static_cast<std::size_t>(strip_vectors)];
 
 /// Rows of a tile, on every machine.
 inline constexpr std::int64_t tile_rows = 64;
@@ -59,11 +75,11 @@ inline void pack_panels(const float* upper, std::int64_t upper_stride, std::int6
 /// target[Columns][tile_rows] -= errors[depth][tile_rows] * panel[depth][Columns], one strip of rows.
 template <int Columns>
 inline void update_strip(const float* errors, const float* panel, std::int64_t depth, float* target) {
-  float_lanes sum[Columns][strip_vectors];
+  float_strip sum[static_cast<std::size_t>(Columns)];
   for (int j = 0; j < Columns; ++j)
     for (int v = 0; v < strip_vectors; ++v) sum[j][v] = load<float_lanes>(target + j * tile_rows + v * lane_count);
   for (std::int64_t k = 0; k < depth; ++k) {
-    float_lanes e[strip_vectors];
+    float_strip e;
     for (int v = 0; v < strip_vectors; ++v) e[v] = load<float_lanes>(errors + k * tile_rows + v * lane_count);
     for (int j = 0; j < Columns; ++j)
       for (int v = 0; v < strip_vectors; ++v) sum[j][v] -= e[v] * panel[k * Columns + j];
@@ -115,14 +131,13 @@ struct sweep_counts {
 /// Settles `Columns` columns from `begin` on for one strip of rows, and makes their errors up in the rest of the block.
 /// Grids are used if `Quantise`.
 template <bool Quantise, int Columns>
-inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int64_t strip,
-                           integer_lanes (&masked_count)[strip_vectors],
-                           integer_lanes (&clamped_count)[strip_vectors]) {
+inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int64_t strip, integer_strip& masked_count,
+                           integer_strip& clamped_count) {
   // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays far outside any
   // grid, which is all that counts.
   constexpr float rounder = 0x1.8p23F;
-  float_lanes w[Columns][strip_vectors];
-  float_lanes squares[strip_vectors] = {};
+  float_strip w[static_cast<std::size_t>(Columns)];
+  float_strip squares = {};
   for (int j = 0; j < Columns; ++j)
     for (int v = 0; v < strip_vectors; ++v)
       w[j][v] = load<float_lanes>(tile.work + (begin + j) * tile_rows + strip + v * lane_count);
@@ -185,7 +200,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
   const float* u = tile.corner + begin * tile.width;
   for (auto k = begin + Columns; k < tile.width; ++k) {
     float* target = tile.work + k * tile_rows + strip;
-    float_lanes sum[strip_vectors];
+    float_strip sum;
     for (int v = 0; v < strip_vectors; ++v) sum[v] = load<float_lanes>(target + v * lane_count);
     for (int j = 0; j < Columns; ++j)
       for (int v = 0; v < strip_vectors; ++v) sum[v] -= w[j][v] * u[j * tile.width + k];
@@ -198,8 +213,8 @@ template <bool Quantise>
 inline sweep_counts settle_tile(const sweep_tile& tile) {
   sweep_counts counts;
   for (std::int64_t strip = 0; strip < tile_rows; strip += strip_rows) {
-    integer_lanes masked[strip_vectors] = {};
-    integer_lanes clamped[strip_vectors] = {};
+    integer_strip masked = {};
+    integer_strip clamped = {};
     std::int64_t column = 0;
     for (; column + register_columns <= tile.width; column += register_columns)
       settle_columns<Quantise, register_columns>(tile, column, strip, masked, clamped);

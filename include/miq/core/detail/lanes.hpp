@@ -8,7 +8,7 @@
 
 #include <miq/core/version.hpp>
 
-namespace miq::obs::detail {
+namespace miq::detail {
 
 inline namespace MIQ_INSTRUCTION_SET {
 
@@ -77,14 +77,15 @@ inline void transpose(Vector (&square)[Count]) {
 template <class Vector, class T>
 inline void transpose_copy(const T* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, T* to,
                            std::int64_t to_stride) {
-  constexpr std::int64_t side = sizeof(Vector) / sizeof(T);
+  constexpr std::size_t count = sizeof(Vector) / sizeof(T);
+  constexpr auto side = static_cast<std::int64_t>(count);
   const auto whole_rows = rows / side * side;
   const auto whole_columns = columns / side * side;
   for (std::int64_t r = 0; r < whole_rows; r += side)
     for (std::int64_t c = 0; c < whole_columns; c += side) {
-      Vector square[side];
+      Vector square[count];
       for (std::int64_t i = 0; i < side; ++i) square[i] = load<Vector>(from + (r + i) * from_stride + c);
-      transpose<static_cast<std::size_t>(side)>(square);
+      transpose(square);
       for (std::int64_t i = 0; i < side; ++i) store(to + (c + i) * to_stride + r, square[i]);
     }
   for (std::int64_t r = 0; r < rows; ++r)
@@ -94,4 +95,4 @@ inline void transpose_copy(const T* from, std::int64_t from_stride, std::int64_t
 
 }  // namespace MIQ_INSTRUCTION_SET
 
-}  // namespace miq::obs::detail
+}  // namespace miq::detail
