@@ -9,7 +9,7 @@
 #include <numeric>
 #include <utility>
 
-#include <miq/core/detail/eigen.hpp>
+#include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/select.hpp>
 #include <miq/obs/detail/sweep_tile.hpp>
 
@@ -17,7 +17,6 @@ namespace miq::obs {
 
 namespace detail {
 
-using miq::detail::as_eigen;
 using miq::detail::require;
 using miq::detail::shape_text;
 
@@ -131,19 +130,6 @@ inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t
   }
 }
 
-/// Throws if a value is not finite; names the first by row, then column.
-inline void check_finite(const host_executor& exec, matrix_view<const float> m, const char* name) {
-  exec.parallel_for(m.rows(), [&](std::int64_t r) {
-    const float* row = m.data() + r * m.leading();
-    std::uint32_t largest = 0;
-    for (std::int64_t c = 0; c < m.columns(); ++c)
-      largest = std::max(largest, std::bit_cast<std::uint32_t>(row[c]) & 0x7FFFFFFFU);
-    if (largest < 0x7F800000U) return;
-    for (std::int64_t c = 0; c < m.columns(); ++c)
-      require(std::isfinite(row[c]), "sweep: ", name, " must be finite, got ", row[c], " in row ", r, ", column ", c);
-  });
-}
-
 inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
                         const sweep_options& options) {
   const auto rows = in.weights.rows();
@@ -172,7 +158,7 @@ inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, con
     require(in.upper(j, j) > 0 && std::isfinite(in.upper(j, j)), "sweep: diagonal entry ", j,
             " of upper must be positive and finite, got ", in.upper(j, j));
   check_overlaps(in, out);
-  check_finite(exec, in.weights, "weights");
+  miq::detail::require_finite(exec, in.weights, "sweep", "weights");
 }
 
 /// Column by column copies of a matrix of one value a row and grid column; rows beyond the matrix get `padding`.
