@@ -49,11 +49,17 @@ std::string join_message(const Parts&... parts) {
   return text.str();
 }
 
-/// `[rows, columns]` as errors print shapes.
+/// `[rows, columns]` as errors print shapes. The text is made only when it is printed.
 template <class Rows, class Columns>
-std::string shape_text(Rows rows, Columns columns) {
-  return join_message('[', rows, ", ", columns, ']');
-}
+struct shape_text {
+  constexpr shape_text(Rows r, Columns c) : rows(r), columns(c) {}
+  friend std::ostream& operator<<(std::ostream& out, const shape_text& shape) {
+    return out << '[' << shape.rows << ", " << shape.columns << ']';
+  }
+
+  Rows rows;
+  Columns columns;
+};
 
 /// Throws `invalid_argument` with the parts joined, unless `condition` holds.
 template <class... Parts>

@@ -52,7 +52,7 @@ std::int64_t factor_workspace_bytes(std::int64_t columns);
 /// @throws numerical_error   if the matrix is not positive definite after all attempts; a pivot below 2^-22 of its
 ///                           diagonal entry counts as 0
 /// @throws out_of_memory     if `scratch` is too small
-/// Whatever is thrown, `upper` is untouched.
+/// Whatever is thrown, `upper` is untouched: it is written when the factor is known to exist.
 ///
 /// Cost: 1/3 c^3 multiply-adds, in blocks, on all threads. Deterministic, whatever the number of threads.
 template <executor Exec>

@@ -34,16 +34,18 @@ struct fit_result {
 
 /// Fits the grids of a layer.
 ///
-/// @param exec            where to run. Allocates the result, and scratch of one block of values per thread.
+/// @param exec            where to run. Allocates the result, ranges and counts from the executor's resource, and, for
+///                        the clip search, the values of one grid per thread from the heap.
 /// @param weights         [rows, columns], finite
 /// @param labels          [columns], the group of each column, 0 ... groups - 1
 /// @param bits            [groups], 1 to 8
 /// @param column_weights  [columns] or empty: what a squared error in a column costs, not negative (say, the Hessian's
 ///                        diagonal); used by the clip search
 /// @param kept            [rows, columns] or empty: weights where it is 0 are left out of ranges and errors
-/// @throws invalid_argument  for shapes that do not fit, widths outside 1 to 8, labels outside the groups
+/// @throws invalid_argument  for shapes that do not fit, widths outside 1 to 8, labels outside the groups, weights that
+///                           are not finite (with the row and column)
 ///
-/// Cost: min_max reads the weights once; clip_search costs `clip_steps` quantisations of each weight. The clip search
+/// Cost: min_max reads the weights twice; clip_search costs `clip_steps` quantisations of each weight. The clip search
 /// is the one of GPTQ's public implementation with the squared error, after Choukroun et al. 2019 ("Low-bit
 /// quantization of neural networks for efficient inference"). Deterministic, whatever the number of threads.
 template <executor Exec>

@@ -1,7 +1,12 @@
 // The threads of a host_executor: one job at a time, indices handed out by an atomic counter.
+//
+// Threads that have nothing to do look for the next job for a moment before they sleep, since jobs come in close
+// succession and waking a thread takes longer than many of them last. The caller never waits for a thread that has not
+// come yet: when it has run out of indices it closes the job and waits for those who joined.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -39,6 +44,7 @@ class thread_pool {
       return;
     }
     release_unless release{busy_, false};
+    bool wake = false;
     {
       const std::lock_guard lock(mutex_);
       call_ = [](void* erased, std::int64_t i) { (*static_cast<std::remove_reference_t<Body>*>(erased))(i); };
@@ -47,13 +53,19 @@ class thread_pool {
       next_.store(0, std::memory_order_relaxed);
       failed_index_ = count;
       failure_ = nullptr;
-      working_ = static_cast<int>(workers_.size());
-      ++job_;
+      open_ = true;
+      job_.fetch_add(1, std::memory_order_release);
+      wake = sleeping_ > 0;
     }
-    wake_.notify_all();
+    if (wake) wake_.notify_all();
     take_indices();
+    {
+      const std::lock_guard lock(mutex_);
+      open_ = false;
+    }
+    look_for([this] { return working_.load(std::memory_order_acquire) == 0; });
     std::unique_lock lock(mutex_);
-    done_.wait(lock, [this] { return working_ == 0; });
+    done_.wait(lock, [this] { return working_.load(std::memory_order_relaxed) == 0; });
     if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
@@ -66,14 +78,43 @@ class thread_pool {
     }
   };
 
+  /// Waits for a condition, busily, for some microseconds at most.
+  template <class Condition>
+  static void look_for(Condition&& condition) {
+    constexpr auto patience = std::chrono::microseconds(50);
+    const auto start = std::chrono::steady_clock::now();
+    do {
+      for (int i = 0; i < 32; ++i) {
+        if (condition()) return;
+        pause();
+      }
+    } while (std::chrono::steady_clock::now() - start < patience);
+  }
+
+  static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
   void wait_for_jobs() {
     std::uint64_t seen = 0;
+    const auto called = [&] {
+      return stopping_.load(std::memory_order_relaxed) || job_.load(std::memory_order_acquire) != seen;
+    };
     for (;;) {
+      look_for(called);
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || job_ != seen; });
+        ++sleeping_;
+        wake_.wait(lock, called);
+        --sleeping_;
         if (stopping_) return;
         seen = job_;
+        if (!open_) continue;
+        ++working_;
       }
       take_indices();
       const std::lock_guard lock(mutex_);
@@ -118,9 +159,12 @@ class thread_pool {
   std::int64_t count_ = 0;
   std::int64_t failed_index_ = 0;
   std::exception_ptr failure_;
-  std::uint64_t job_ = 0;
-  int working_ = 0;
-  bool stopping_ = false;
+  // Changed under the mutex only, read outside of it by those who look for a change.
+  std::atomic<std::uint64_t> job_{0};
+  std::atomic<int> working_{0};
+  std::atomic<bool> stopping_{false};
+  int sleeping_ = 0;
+  bool open_ = false;
 };
 
 }  // namespace miq::detail

@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 
-#include <Eigen/Cholesky>
-
 #include <miq/core/detail/eigen.hpp>
 
 namespace miq::obs {
@@ -14,106 +12,177 @@ namespace detail {
 
 using miq::detail::as_eigen;
 using miq::detail::require;
+using miq::detail::row_major_map;
 using miq::detail::shape_text;
-using block_matrix = miq::detail::row_major_matrix<float>;
 
-/// Columns of one block. Small matrices take narrow blocks, whose unblocked corner steps cost less.
-constexpr std::int64_t factor_block(std::int64_t columns) { return columns <= 1536 ? 64 : 128; }
+/// Columns of a leaf, which is factored and inverted element by element.
+inline constexpr std::int64_t factor_leaf = 48;
+/// Columns of a block of leaves: the depth of the update that it leaves to the columns before it, and the rows and
+/// columns of a task's tile.
+inline constexpr std::int64_t factor_block = 4 * factor_leaf;
+/// A pivot below this share of its diagonal entry is rounding error.
+inline constexpr double smallest_pivot = 0x1.0p-22;
+
+using leaf_matrix = Eigen::Matrix<float, factor_leaf, factor_leaf, Eigen::RowMajor>;
 
 struct factor_scratch {
   explicit factor_scratch(std::int64_t columns)
-      : block(factor_block(columns)),
-        triangle(layout.add<float>(columns * columns)),
-        corners(layout.add<float>((columns + block - 1) / block * block * block)),
-        panel(layout.add<float>(columns * block)) {}
+      : triangle(layout.add<float>(columns * columns)),
+        corners(layout.add<float>((columns + factor_leaf - 1) / factor_leaf * factor_leaf * factor_leaf)),
+        pivots(layout.add<float>(columns)) {}
 
   miq::detail::workspace_layout layout;
-  std::int64_t block;
   std::int64_t triangle;  // R
-  std::int64_t corners;   // inverses of R's diagonal blocks
-  std::int64_t panel;     // a column of blocks, before it is multiplied by its corner's inverse
+  std::int64_t corners;   // inverses of R's leaves on the diagonal
+  std::int64_t pivots;    // the smallest pivot that counts, of each column
 };
 
-/// R of a block: A = R R^T, R upper triangular, through the lower factor of the block seen from its last corner.
-/// Returns false if A is not positive definite. `inverse` receives R^-1; both get zeros below the diagonal.
-inline bool factor_corner(miq::detail::row_major_map<float> block, Eigen::Ref<block_matrix> inverse) {
-  block_matrix flipped = block.selfadjointView<Eigen::Upper>();
-  flipped = flipped.reverse().eval();
-  const Eigen::LLT<Eigen::Ref<block_matrix>, Eigen::Lower> cholesky(flipped);
-  if (cholesky.info() != Eigen::Success) return false;
-  // NaN passes the factorisation's own test for a positive pivot.
-  if (!(flipped.diagonal().minCoeff() > 0) || !std::isfinite(flipped.diagonal().sum())) return false;
-  flipped.triangularView<Eigen::StrictlyUpper>().setZero();
-  block = flipped.reverse();
-  inverse.setIdentity();
-  block.triangularView<Eigen::Upper>().solveInPlace(inverse);
-  return true;
-}
+/// R while it is built: the upper triangle of `a` becomes R, `a = R R^T`.
+struct triangle_factor {
+  matrix_view<float> a;
+  float* corner_memory;
+  const float* pivots;
 
-/// Overwrites the upper triangle of `a` with R, A = R R^T. False if A is not positive definite.
-inline bool factor_upper(const host_executor& exec, matrix_view<float> a, float* corners, float* panel_memory,
-                         std::int64_t block) {
-  const auto n = a.columns();
-  const auto blocks = (n + block - 1) / block;
-  constexpr std::int64_t tile = 256;
-  for (auto b = blocks - 1; b >= 0; --b) {
-    const auto first = b * block;
-    const auto width = std::min(block, n - first);
-    Eigen::Map<block_matrix> inverse(corners + b * block * block, width, width);
-    if (!factor_corner(as_eigen(matrix_view<float>(&a(first, first), width, width, a.leading())), inverse))
-      return false;
-    if (first == 0) break;
-    // The blocks above the corner: R_ib = A_ib R_bb^-T.
-    const auto tiles = (first + tile - 1) / tile;
-    exec.parallel_for(tiles, [&](std::int64_t t) {
-      const auto r = t * tile;
-      const auto height = std::min(tile, first - r);
-      Eigen::Map<block_matrix> before(panel_memory + r * block, height, width);
-      auto panel = as_eigen(matrix_view<float>(&a(r, first), height, width, a.leading()));
-      before = panel;
-      panel.noalias() = before * inverse.transpose();
-    });
-    // What they take from the rest: A_ij -= R_ib R_jb^T, upper triangle of tiles.
-    exec.parallel_for(tiles * (tiles + 1) / 2, [&](std::int64_t index) {
+  row_major_map<float> part(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const {
+    return as_eigen(matrix_view<float>(&a(row, column), rows, columns, a.leading()));
+  }
+  std::int64_t leaf_columns(std::int64_t first) const { return std::min(factor_leaf, a.columns() - first); }
+  /// R^-1 of the leaf whose first column is `first`.
+  row_major_map<float> corner(std::int64_t first) const {
+    const auto size = leaf_columns(first);
+    return as_eigen(matrix_view<float>(corner_memory + first * factor_leaf, size, size, factor_leaf));
+  }
+
+  /// Factors a leaf and inverts its R. False if a pivot is too small.
+  bool factor_leaf_at(std::int64_t first) const {
+    const auto size = leaf_columns(first);
+    leaf_matrix s = leaf_matrix::Zero();  // the lower triangle of the leaf
+    for (std::int64_t i = 0; i < size; ++i)
+      for (std::int64_t j = i; j < size; ++j) s(j, i) = a(first + i, first + j);
+    float scale[factor_leaf];
+    for (auto k = size - 1; k >= 0; --k) {
+      const float pivot = s(k, k);
+      if (!(pivot > pivots[first + k]) || !std::isfinite(pivot)) return false;
+      const float root = std::sqrt(pivot);
+      scale[k] = 1 / root;
+      // Row k becomes column k of R; what is left loses its outer product. Whole rows, so that lengths are fixed: what
+      // lies right of the diagonal is never read.
+      s.row(k) *= scale[k];
+      s(k, k) = root;
+      for (std::int64_t i = 0; i < k; ++i) s.row(i) -= s(k, i) * s.row(k);
+    }
+    // R^T x = e_i row by row: the rows of (R^-1)^T.
+    leaf_matrix inverse = leaf_matrix::Zero();
+    for (std::int64_t i = 0; i < size; ++i) {
+      Eigen::Matrix<float, 1, factor_leaf> row = Eigen::Matrix<float, 1, factor_leaf>::Zero();
+      for (std::int64_t k = 0; k < i; ++k) row -= s(i, k) * inverse.row(k);
+      row(i) = 1;
+      inverse.row(i) = row * scale[i];
+    }
+    auto out = corner(first);
+    for (std::int64_t i = 0; i < size; ++i)
+      for (std::int64_t j = 0; j < size; ++j) {
+        out(i, j) = inverse(j, i);
+        if (j >= i) a(first + i, first + j) = s(j, i);
+      }
+    return true;
+  }
+
+  /// R of `rows` rows from `row` on, in the columns of a block that is factored already: leaf by leaf, from the last
+  /// one on, R_l = (A_l - sum of R_m R_lm^T over the leaves m behind l) R_ll^-T.
+  void solve_rows(std::int64_t row, std::int64_t rows, std::int64_t first, std::int64_t last) const {
+    Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor, factor_block, factor_leaf> before;
+    for (auto leaf = first + (last - first - 1) / factor_leaf * factor_leaf; leaf >= first; leaf -= factor_leaf) {
+      const auto columns = leaf_columns(leaf);
+      const auto behind = leaf + columns;
+      auto mine = part(row, rows, leaf, columns);
+      before = mine;
+      if (behind < last)
+        before.noalias() -=
+            part(row, rows, behind, last - behind) * part(leaf, columns, behind, last - behind).transpose();
+      mine.noalias() = before * corner(leaf).transpose();
+    }
+  }
+
+  /// Factors the block of columns `first` to `last` on the diagonal.
+  bool factor_block_at(std::int64_t first, std::int64_t last) const {
+    for (auto leaf = first + (last - first - 1) / factor_leaf * factor_leaf; leaf >= first; leaf -= factor_leaf) {
+      const auto columns = leaf_columns(leaf);
+      if (!factor_leaf_at(leaf)) return false;
+      if (leaf == first) break;
+      solve_rows(first, leaf - first, leaf, leaf + columns);
+      const auto panel = part(first, leaf - first, leaf, columns);
+      part(first, leaf - first, first, leaf - first).noalias() -= panel * panel.transpose();
+    }
+    return true;
+  }
+};
+
+/// Overwrites the upper triangle with R. False if it is not positive definite.
+inline bool factor_upper(const host_executor& exec, const triangle_factor& r) {
+  const auto n = r.a.columns();
+  for (auto first = (n - 1) / factor_block * factor_block; first >= 0; first -= factor_block) {
+    const auto last = std::min(n, first + factor_block);
+    if (!r.factor_block_at(first, last)) return false;
+    constexpr std::int64_t rows = factor_block / 2;
+    exec.parallel_for(first / rows, [&](std::int64_t task) { r.solve_rows(task * rows, rows, first, last); });
+    // What that takes from the columns before: the upper triangle of tiles, A_ij -= R_i R_j^T.
+    const auto tiles = first / factor_block;
+    exec.parallel_for(tiles * (tiles + 1) / 2, [&](std::int64_t task) {
       std::int64_t i = 0;
-      for (auto rest = index; rest >= tiles - i; ++i) rest -= tiles - i;
-      auto j = index;
-      for (std::int64_t k = 0; k < i; ++k) j -= tiles - k;
+      auto j = task;
+      for (; j >= tiles - i; ++i) j -= tiles - i;
       j += i;
-      const auto height = std::min(tile, first - i * tile);
-      const auto breadth = std::min(tile, first - j * tile);
-      const auto left = as_eigen(matrix_view<const float>(&a(i * tile, first), height, width, a.leading()));
-      const auto right = as_eigen(matrix_view<const float>(&a(j * tile, first), breadth, width, a.leading()));
-      as_eigen(matrix_view<float>(&a(i * tile, j * tile), height, breadth, a.leading())).noalias() -=
-          left * right.transpose();
+      r.part(i * factor_block, factor_block, j * factor_block, factor_block).noalias() -=
+          r.part(i * factor_block, factor_block, first, last - first) *
+          r.part(j * factor_block, factor_block, first, last - first).transpose();
     });
   }
   return true;
 }
 
-/// U = R^-1, block column by block column: U_ij = -R_ii^-1 sum_{i < k <= j} R_ik U_kj.
-inline void invert_upper(const host_executor& exec, matrix_view<const float> r, const float* corners,
-                         std::int64_t block, matrix_view<float> upper) {
-  const auto n = r.columns();
-  const auto blocks = (n + block - 1) / block;
-  exec.parallel_for(blocks, [&](std::int64_t index) {
-    const auto j = blocks - 1 - index;  // the longest first
-    const auto column = j * block;
-    const auto width = std::min(block, n - column);
-    const auto corner = [&](std::int64_t b) {
-      const auto size = std::min(block, n - b * block);
-      return Eigen::Map<const block_matrix>(corners + b * block * block, size, size);
+/// U = R^-1, a few columns a task, from the diagonal upwards: U_i = R_ii^-1 (I_i - sum of R_ik U_k over i < k).
+inline void invert_upper(const host_executor& exec, const triangle_factor& r, matrix_view<float> upper) {
+  const auto n = r.a.columns();
+  const auto width = n < 8 * factor_block ? factor_block / 2 : factor_block;
+  const auto tasks = (n + width - 1) / width;
+  exec.parallel_for(tasks, [&](std::int64_t task) {
+    const auto column = (tasks - 1 - task) * width;  // the longest first
+    const auto columns = std::min(width, n - column);
+    const auto rows_of_upper = [&](std::int64_t row, std::int64_t rows) {
+      return as_eigen(matrix_view<float>(&upper(row, column), rows, columns, upper.leading()));
     };
-    auto whole = as_eigen(matrix_view<float>(&upper(0, column), n, width, upper.leading()));
-    whole.bottomRows(n - column).setZero();
-    whole.middleRows(column, width) = corner(j);
-    block_matrix sum;
-    for (auto i = j - 1; i >= 0; --i) {
-      const auto row = i * block;
-      const auto below = row + block;
-      const auto left = as_eigen(matrix_view<const float>(&r(row, below), block, column + width - below, r.leading()));
-      sum.noalias() = left * whole.middleRows(below, column + width - below);
-      whole.middleRows(row, block).noalias() = corner(i) * -sum;
+    const auto bottom = column + columns;
+    for (auto row = bottom; row < n; ++row) std::fill_n(&upper(row, column), columns, 0.0F);
+    Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor, factor_leaf, factor_block> sum;
+    for (auto block = (bottom - 1) / factor_block * factor_block; block >= 0; block -= factor_block) {
+      const auto block_end = std::min(bottom, block + factor_block);
+      // What the rows below the block take from it, at once.
+      if (block_end == bottom)
+        rows_of_upper(block, block_end - block).setZero();
+      else
+        rows_of_upper(block, block_end - block).noalias() =
+            r.part(block, block_end - block, block_end, bottom - block_end) *
+            rows_of_upper(block_end, bottom - block_end);
+      for (auto leaf = block + (block_end - block - 1) / factor_leaf * factor_leaf; leaf >= block;
+           leaf -= factor_leaf) {
+        const auto rows = r.leaf_columns(leaf);
+        const auto below = leaf + rows;
+        auto mine = rows_of_upper(leaf, rows);
+        if (leaf >= column) {
+          mine.middleCols(leaf - column, rows) = r.corner(leaf);
+          if (below < bottom) {
+            sum.noalias() = r.part(leaf, rows, below, bottom - below) *
+                            rows_of_upper(below, bottom - below).rightCols(bottom - below);
+            mine.rightCols(bottom - below).noalias() = r.corner(leaf) * -sum;
+          }
+        } else {
+          sum = mine;
+          if (below < block_end)
+            sum.noalias() += r.part(leaf, rows, below, block_end - below) * rows_of_upper(below, block_end - below);
+          mine.noalias() = r.corner(leaf) * -sum;
+        }
+      }
     }
   });
 }
@@ -140,6 +209,8 @@ inline factor_result factor_on(const host_executor& exec, matrix_view<const floa
   const factor_scratch plan(n);
   const miq::detail::scratch_block memory("factor", plan.layout, given, exec.resource());
   const matrix_view<float> triangle(memory.at<float>(plan.triangle), n, n);
+  auto* pivots = memory.at<float>(plan.pivots);
+  const triangle_factor whole{triangle, memory.at<float>(plan.corners), pivots};
 
   factor_result result;
   double total = 0;
@@ -170,26 +241,23 @@ inline factor_result factor_on(const host_executor& exec, matrix_view<const floa
         // A dead column is independent of the others; entries that rounding left beside a zero diagonal would say not.
         if (hessian(r, r) == 0) std::fill_n(to, n - r, 0.0F);
         to[0] = static_cast<float>(damped_diagonal(r));
+        pivots[r] = static_cast<float>(smallest_pivot * damped_diagonal(r));
+        // What lies left of the diagonal inside a block takes part in products whose result is not read.
+        const auto left = r % factor_block;
+        std::fill_n(to - left, left, 0.0F);
         if (result.dead > 0)
           for (auto c = r + 1; c < n; ++c)
             if (hessian(c, c) == 0) triangle(r, c) = 0;
       }
     });
-    bool definite =
-        factor_upper(exec, triangle, memory.at<float>(plan.corners), memory.at<float>(plan.panel), plan.block);
-    // A pivot that is as small as the rounding of its diagonal entry says nothing but that the matrix is singular.
-    for (std::int64_t j = 0; definite && j < n; ++j) {
-      const auto root = static_cast<double>(triangle(j, j));
-      definite = root * root > 0x1.0p-22 * damped_diagonal(j);
-    }
-    if (definite) break;
+    if (factor_upper(exec, whole)) break;
     if (attempt + 1 >= options.attempts)
       throw numerical_error(miq::detail::join_message(
           "factor: the hessian of ", n, " columns is not positive definite even with a damping of ", result.damping));
     result.damping = result.damping > 0 ? result.damping * 10 : 1e-4;
     ++result.raised;
   }
-  invert_upper(exec, triangle, memory.at<float>(plan.corners), plan.block, upper);
+  invert_upper(exec, whole, upper);
   return result;
 }
 

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <utility>
 
-#include <miq/core/detail/eigen.hpp>
+#include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/select.hpp>
 #include <miq/obs/detail/sweep_tile.hpp>
 
@@ -17,41 +17,59 @@ namespace miq::obs {
 
 namespace detail {
 
-using miq::detail::as_eigen;
 using miq::detail::require;
 using miq::detail::shape_text;
 
-/// Columns that share one update of the rest: a few blocks, so that the product is deep enough to be fast.
-constexpr std::int64_t update_columns(std::int64_t column_block) {
-  return std::max<std::int64_t>(1, 512 / column_block) * column_block;
-}
+/// Rows of U that one pass of the update takes: their errors of a tile fill most of the first cache.
+inline constexpr std::int64_t update_depth = 128;
 
-constexpr std::int64_t padded_rows(std::int64_t rows) { return (rows + tile_rows - 1) / tile_rows * tile_rows; }
+constexpr std::int64_t tiles_of(std::int64_t rows) { return (rows + tile_rows - 1) / tile_rows; }
 
-/// The scratch of a sweep; arrays of rows are column by column, rows padded to whole tiles.
+/// Tiles that one task updates and counts: few histograms, and yet tasks for many threads.
+constexpr std::int64_t tiles_per_task(std::int64_t tiles) { return std::max<std::int64_t>(1, tiles / 32); }
+
+/// The scratch of a sweep. What belongs to rows lies tile by tile, see sweep_tile.hpp.
 struct sweep_scratch {
   sweep_scratch(std::int64_t rows, std::int64_t columns, std::int64_t grid_columns, std::int64_t row_grids,
                 const sweep_options& options)
-      : stride(padded_rows(rows)),
-        work(layout.add<float>(columns * stride)),
-        errors(layout.add<float>(std::min(columns, update_columns(options.column_block)) * stride)),
-        keys(layout.add<std::int32_t>(std::min(columns, options.column_block) * stride)),
-        select(layout.add<std::int32_t>(select_scratch(rows, std::min(columns, options.column_block)))),
-        loss(layout.add<double>(stride)),
-        scale(layout.add<float>(row_grids > 1 ? grid_columns * stride : 0)),
-        zero(layout.add<float>(row_grids > 1 ? grid_columns * stride : 0)),
+      : tiles(tiles_of(rows)),
+        width(std::min(columns, options.column_block)),
+        padded_width(panel_cut(width).padded()),
+        errors(layout.add<float>(tiles * tile_rows * columns)),
+        work(layout.add<float>(tiles * tile_rows * padded_width)),
+        keys(layout.add<std::int32_t>(tiles * tile_rows * width)),
+        codes(layout.add<std::uint8_t>(tiles * tile_rows * width)),
+        kept(layout.add<std::uint8_t>(tiles * tile_rows * width)),
+        panels{layout.add<float>(columns * padded_width), layout.add<float>(columns * padded_width)},
+        corner{layout.add<float>(width * width), layout.add<float>(width * width)},
+        histograms(
+            layout.add<std::int32_t>(options.mask == mask_rule::unstructured
+                                         ? (tiles + tiles_per_task(tiles) - 1) / tiles_per_task(tiles) * select_bins
+                                         : 0)),
+        select(layout.add<std::int32_t>(
+            options.mask == mask_rule::unstructured ? select_scratch(tiles, width, tile_rows) : 0)),
+        loss(layout.add<double>(tiles * tile_rows)),
+        scale(layout.add<float>(row_grids > 1 ? grid_columns * tiles * tile_rows : 0)),
+        zero(layout.add<float>(row_grids > 1 ? grid_columns * tiles * tile_rows : 0)),
         highest_code(layout.add<float>(grid_columns)) {}
 
   miq::detail::workspace_layout layout;
-  std::int64_t stride;
-  std::int64_t work;
-  std::int64_t errors;
-  std::int64_t keys;
+  std::int64_t tiles;
+  std::int64_t width;
+  std::int64_t padded_width;
+  std::int64_t errors;      // [tile][column][row of tile], (w - q) / U_jj of all columns
+  std::int64_t work;        // [tile][column of block][row of tile]
+  std::int64_t keys;        // the same
+  std::int64_t codes;       // the same
+  std::int64_t kept;        // the same
+  std::int64_t panels[2];   // U above a block, packed; one is read while the next block's is packed
+  std::int64_t corner[2];   // U of the block itself
+  std::int64_t histograms;  // [tasks][select_bins]
   std::int64_t select;
-  std::int64_t loss;
-  std::int64_t scale;
-  std::int64_t zero;
-  std::int64_t highest_code;
+  std::int64_t loss;          // [row]
+  std::int64_t scale;         // [grid column][row]
+  std::int64_t zero;          // the same
+  std::int64_t highest_code;  // [grid column]
 };
 
 /// Throws if an output shares memory with an input or another output.
@@ -112,19 +130,6 @@ inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t
   }
 }
 
-/// Throws if a value is not finite; names the first by row, then column.
-inline void check_finite(const host_executor& exec, matrix_view<const float> m, const char* name) {
-  exec.parallel_for(m.rows(), [&](std::int64_t r) {
-    const float* row = m.data() + r * m.leading();
-    std::uint32_t largest = 0;
-    for (std::int64_t c = 0; c < m.columns(); ++c)
-      largest = std::max(largest, std::bit_cast<std::uint32_t>(row[c]) & 0x7FFFFFFFU);
-    if (largest < 0x7F800000U) return;
-    for (std::int64_t c = 0; c < m.columns(); ++c)
-      require(std::isfinite(row[c]), "sweep: ", name, " must be finite, got ", row[c], " in row ", r, ", column ", c);
-  });
-}
-
 inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
                         const sweep_options& options) {
   const auto rows = in.weights.rows();
@@ -153,128 +158,130 @@ inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, con
     require(in.upper(j, j) > 0 && std::isfinite(in.upper(j, j)), "sweep: diagonal entry ", j,
             " of upper must be positive and finite, got ", in.upper(j, j));
   check_overlaps(in, out);
-  check_finite(exec, in.weights, "weights");
+  miq::detail::require_finite(exec, in.weights, "sweep", "weights");
 }
 
-/// Column by column copies of the weights, padding rows 0.
-inline void load_columns(const host_executor& exec, matrix_view<const float> weights, float* work,
-                         std::int64_t stride) {
-  constexpr std::int64_t tile = 64;
-  exec.parallel_for((weights.columns() + tile - 1) / tile, [&](std::int64_t task) {
-    const auto last = std::min(weights.columns(), (task + 1) * tile);
-    for (std::int64_t row = 0; row < stride; row += tile)
-      for (auto c = task * tile; c < last; ++c)
-        for (auto r = row; r < std::min(stride, row + tile); ++r)
-          work[c * stride + r] = r < weights.rows() ? weights(r, c) : 0.0F;
-  });
+/// Column by column copies of a matrix of one value a row and grid column; rows beyond the matrix get `padding`.
+inline void load_grid_columns(matrix_view<const float> from, float padding, std::int64_t stride, float* to) {
+  transpose_copy<float_lanes>(from.data(), from.leading(), from.rows(), from.columns(), to, stride);
+  for (std::int64_t g = 0; g < from.columns(); ++g)
+    std::fill_n(to + g * stride + from.rows(), stride - from.rows(), padding);
 }
 
-/// The saliencies of one column as keys: w^2 / U_jj^2, whose bits order like integers.
-inline void saliency_column(const float* work, float diagonal, std::int64_t rows, std::int32_t* keys) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float ratio = work[r] / diagonal;
-    // Overflowed updates give NaN, whose sign and payload must not leave the range of keys.
-    keys[r] = std::min(std::bit_cast<std::int32_t>(ratio * ratio) & 0x7FFFFFFF, 0x7F800000);
+/// One sweep under way.
+struct sweep_run {
+  const sweep_inputs<>& in;
+  const sweep_outputs<>& out;
+  const sweep_options& options;
+  const sweep_scratch& plan;
+  const miq::detail::scratch_block& memory;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t first = 0;  // of the block
+  std::int64_t width = 0;
+  std::int64_t parity = 0;  // of the block's number: which of the two packed copies is its own
+  std::int32_t limit = -1;
+  sweep_tile grids{};  // the fields that all tiles share
+  std::atomic<std::int64_t> masked{0};
+  std::atomic<std::int64_t> clamped{0};
+
+  std::int64_t height(std::int64_t t) const { return std::min(tile_rows, rows - t * tile_rows); }
+  float* work(std::int64_t t) const { return memory.at<float>(plan.work) + t * tile_rows * plan.padded_width; }
+  std::int32_t* keys(std::int64_t t) const { return memory.at<std::int32_t>(plan.keys) + t * tile_rows * width; }
+  float* errors(std::int64_t t) const { return memory.at<float>(plan.errors) + t * tile_rows * columns; }
+  const float* corner() const { return memory.at<float>(plan.corner[parity]); }
+
+  /// How many tasks it takes to pack the part of U that the block from `start` on needs.
+  std::int64_t pack_tasks(std::int64_t start) const {
+    return start < columns ? (start + update_depth - 1) / update_depth + 1 : 0;
   }
-}
 
-/// Fills the block's keys by the mask's rule and returns the limit at and below which a weight is masked.
-inline std::int32_t choose_mask(const host_executor& exec, const sweep_inputs<>& in, const sweep_options& options,
-                                std::int64_t first, std::int64_t width, const float* work, std::int64_t stride,
-                                std::int32_t* keys, std::int32_t* select) {
-  const auto rows = in.weights.rows();
-  constexpr auto kept_key = std::numeric_limits<std::int32_t>::max();
-  const auto pad = [&](std::int64_t c) { std::fill_n(keys + c * stride + rows, stride - rows, kept_key); };
-  const auto for_columns = [&](auto&& body) {
-    exec.parallel_for(width, [&](std::int64_t c) {
-      body(c);
-      pad(c);
-    });
-  };
-  const auto saliencies = [&](std::int64_t c) {
-    saliency_column(work + c * stride, in.upper(first + c, first + c), rows, keys + c * stride);
-  };
-  switch (options.mask) {
-    case mask_rule::none:
-      for_columns([&](std::int64_t c) { std::fill_n(keys + c * stride, rows, kept_key); });
-      return -1;
-    case mask_rule::given:
-      for_columns([&](std::int64_t c) {
-        for (std::int64_t r = 0; r < rows; ++r) keys[c * stride + r] = in.kept(r, first + c) != 0 ? kept_key : 0;
-      });
-      return 0;
-    case mask_rule::unstructured: {
-      const auto count = static_cast<std::int64_t>(options.sparsity * static_cast<double>(rows * width));
-      return smallest_keys(exec, {keys, stride, rows, width}, count, select, [&](std::int64_t task) {
-        const auto last = std::min(width, (task + 1) * columns_per_select_task);
-        for (auto c = task * columns_per_select_task; c < last; ++c) {
-          saliencies(c);
-          pad(c);
-        }
-      });
+  void pack(std::int64_t start, std::int64_t side, std::int64_t task) const {
+    const auto breadth = std::min(options.column_block, columns - start);
+    if (task == 0) {
+      float* to = memory.at<float>(plan.corner[side]);
+      for (std::int64_t j = 0; j < breadth; ++j) std::copy_n(&in.upper(start + j, start), breadth, to + j * breadth);
+      return;
     }
-    case mask_rule::per_row: {
-      for_columns(saliencies);
-      const auto count = static_cast<std::int64_t>(options.sparsity * static_cast<double>(width));
-      exec.parallel_for((rows + tile_rows - 1) / tile_rows, [&](std::int64_t task) {
-        std::array<std::pair<std::int32_t, std::int32_t>, 1024> order;
-        for (auto r = task * tile_rows; r < std::min(rows, (task + 1) * tile_rows); ++r) {
+    const auto from = (task - 1) * update_depth;
+    pack_panels(&in.upper(0, start), in.upper.leading(), breadth, from, std::min(start, from + update_depth),
+                memory.at<float>(plan.panels[side]) + from * panel_cut(breadth).padded());
+  }
+
+  /// Brings the block's weights of a tile up to date: what they were, less what the settled columns have left to them.
+  void update(std::int64_t t) const {
+    float* target = work(t);
+    const auto there = height(t);
+    if (there < tile_rows || panel_cut(width).padded() > width)
+      std::fill_n(target, panel_cut(width).padded() * tile_rows, 0.0F);
+    transpose_copy<float_lanes>(&in.weights(t * tile_rows, first), in.weights.leading(), there, width, target,
+                                tile_rows);
+    const float* panels = memory.at<float>(plan.panels[parity]);
+    for (std::int64_t k = 0; k < first; k += update_depth)
+      update_tile(errors(t) + k * tile_rows, panels + k * panel_cut(width).padded(), std::min(update_depth, first - k),
+                  width, target);
+  }
+
+  /// Keys of a tile by the mask's rule. Rows of padding are always masked, so that they stay 0.
+  void fill_keys(std::int64_t t) const {
+    std::int32_t* const to = keys(t);
+    const auto there = height(t);
+    switch (options.mask) {
+      case mask_rule::none:
+        std::fill_n(to, width * tile_rows, kept_key);
+        break;
+      case mask_rule::given:
+        for (std::int64_t r = 0; r < there; ++r)
           for (std::int64_t c = 0; c < width; ++c)
-            order[static_cast<std::size_t>(c)] = {keys[c * stride + r], static_cast<std::int32_t>(c)};
-          std::nth_element(order.begin(), order.begin() + count, order.begin() + width);
-          for (std::int64_t c = 0; c < width; ++c)
-            keys[order[static_cast<std::size_t>(c)].second * stride + r] = c < count ? 0 : kept_key;
-        }
-      });
-      return 0;
+            to[c * tile_rows + r] = in.kept(t * tile_rows + r, first + c) != 0 ? kept_key : 0;
+        break;
+      case mask_rule::unstructured:
+        saliency_keys(work(t), corner(), width, to);
+        break;
+      case mask_rule::per_row:
+        saliency_keys(work(t), corner(), width, to);
+        keep_largest_of_rows(to, width, static_cast<std::int64_t>(options.sparsity * static_cast<double>(width)));
+        break;
     }
+    if (there < tile_rows)
+      for (std::int64_t c = 0; c < width; ++c) std::fill_n(to + c * tile_rows + there, tile_rows - there, padding_key);
   }
-  return -1;
-}
 
-/// work[:, columns] -= errors * upper[errors' columns, columns], tile by tile.
-inline void update_columns_behind(const host_executor& exec, matrix_view<const float> upper, std::int64_t error_first,
-                                  std::int64_t error_count, const float* errors, std::int64_t first, std::int64_t last,
-                                  float* work, std::int64_t stride) {
-  using column_map = Eigen::Map<Eigen::MatrixXf, Eigen::Unaligned, Eigen::OuterStride<>>;
-  using const_column_map = Eigen::Map<const Eigen::MatrixXf, Eigen::Unaligned, Eigen::OuterStride<>>;
-  if (first >= last) return;
-  const auto row_tile = std::clamp<std::int64_t>((stride / 8 + tile_rows - 1) / tile_rows * tile_rows, 128, 512);
-  constexpr std::int64_t column_tile = 512;
-  const auto row_tiles = (stride + row_tile - 1) / row_tile;
-  const auto column_tiles = (last - first + column_tile - 1) / column_tile;
-  exec.parallel_for(row_tiles * column_tiles, [&](std::int64_t task) {
-    const auto r = task % row_tiles * row_tile;
-    const auto c = first + task / row_tiles * column_tile;
-    const auto height = std::min(row_tile, stride - r);
-    const auto breadth = std::min(column_tile, last - c);
-    const const_column_map left(errors + r, height, error_count, Eigen::OuterStride<>(stride));
-    column_map target(work + c * stride + r, height, breadth, Eigen::OuterStride<>(stride));
-    target.noalias() -=
-        left * as_eigen(matrix_view<const float>(&upper(error_first, c), error_count, breadth, upper.leading()));
-  });
-}
-
-/// Writes a settled tile to the row-major outputs.
-inline void store_tile(const sweep_outputs<>& out, const sweep_block& block, const tile_output& tile,
-                       std::int64_t first_row, std::int64_t rows, std::int64_t first_column) {
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const auto row = first_row + r;
-    if (!out.weights.empty()) {
-      float* target = &out.weights(row, first_column);
-      for (std::int64_t c = 0; c < block.width; ++c) target[c] = block.work[c * block.stride + row];
+  /// Settles a tile and writes it out.
+  void settle(std::int64_t t) {
+    sweep_tile tile = grids;
+    tile.width = width;
+    tile.work = work(t);
+    tile.errors = errors(t) + first * tile_rows;
+    tile.keys = keys(t);
+    tile.limit = limit;
+    tile.corner = corner();
+    tile.loss = memory.at<double>(plan.loss) + t * tile_rows;
+    tile.codes = memory.at<std::uint8_t>(plan.codes) + t * tile_rows * width;
+    tile.kept = memory.at<std::uint8_t>(plan.kept) + t * tile_rows * width;
+    sweep_counts counts;
+    if (in.grids != nullptr) {
+      tile.column_grid += first;
+      if (tile.grid_stride != 0) {
+        tile.scale += t * tile_rows;
+        tile.zero += t * tile_rows;
+      }
+      counts = settle_tile<true>(tile);
+    } else {
+      counts = settle_tile<false>(tile);
     }
-    if (!out.codes.empty()) {
-      std::uint8_t* target = &out.codes(row, first_column);
-      for (std::int64_t c = 0; c < block.width; ++c) target[c] = tile.codes[c * tile_rows + r];
-    }
-    if (!out.kept.empty()) {
-      std::uint8_t* target = &out.kept(row, first_column);
-      for (std::int64_t c = 0; c < block.width; ++c)
-        target[c] = block.keys[c * block.stride + row] > block.limit ? 1 : 0;
-    }
+    const auto there = height(t);
+    masked.fetch_add(counts.masked - width * (tile_rows - there), std::memory_order_relaxed);
+    clamped.fetch_add(counts.clamped, std::memory_order_relaxed);
+    const auto row = t * tile_rows;
+    if (!out.weights.empty())
+      transpose_copy<float_lanes>(tile.work, tile_rows, width, there, &out.weights(row, first), out.weights.leading());
+    if (!out.codes.empty())
+      transpose_copy<sixteen_bytes>(tile.codes, tile_rows, width, there, &out.codes(row, first), out.codes.leading());
+    if (!out.kept.empty())
+      transpose_copy<sixteen_bytes>(tile.kept, tile_rows, width, there, &out.kept(row, first), out.kept.leading());
   }
-}
+};
 
 inline sweep_result sweep_on(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
                              const sweep_options& options, workspace given, const progress_callback& progress) {
@@ -286,86 +293,80 @@ inline sweep_result sweep_on(const host_executor& exec, const sweep_inputs<>& in
   const auto grid_columns = grids != nullptr ? grids->scale.columns() : 0;
   const sweep_scratch plan(rows, columns, grid_columns, row_grids, options);
   const miq::detail::scratch_block memory("sweep", plan.layout, given, exec.resource());
-  const auto stride = plan.stride;
-  auto* work = memory.at<float>(plan.work);
-  auto* errors = memory.at<float>(plan.errors);
-  auto* keys = memory.at<std::int32_t>(plan.keys);
+  const auto tiles = plan.tiles;
   auto* loss = memory.at<double>(plan.loss);
+  std::fill_n(loss, tiles * tile_rows, 0.0);
 
-  load_columns(exec, in.weights, work, stride);
-  std::fill_n(loss, stride, 0.0);
-  sweep_block block;
-  block.stride = stride;
-  block.keys = keys;
-  block.loss = loss;
-  block.upper_stride = in.upper.leading();
+  sweep_run run{in, out, options, plan, memory, rows, columns};
   if (grids != nullptr) {
     auto* highest = memory.at<float>(plan.highest_code);
     for (std::int64_t g = 0; g < grid_columns; ++g)
       highest[g] = static_cast<float>(quantization::maximum_code(grids->bits[g], grids->symmetry));
-    block.highest_code = highest;
+    run.grids.highest_code = highest;
+    run.grids.column_grid = grids->column_grid.data();
+    run.grids.scale = grids->scale.data();
+    run.grids.zero = grids->zero.data();
     if (row_grids > 1) {
-      auto* scale = memory.at<float>(plan.scale);
-      auto* zero = memory.at<float>(plan.zero);
-      load_columns(exec, grids->scale, scale, stride);
-      load_columns(exec, grids->zero, zero, stride);
-      for (std::int64_t g = 0; g < grid_columns; ++g) std::fill_n(scale + g * stride + rows, stride - rows, 1.0F);
-      block.scale = scale;
-      block.zero = zero;
-      block.grid_stride = stride;
-    } else {
-      block.scale = grids->scale.data();
-      block.zero = grids->zero.data();
+      const auto stride = tiles * tile_rows;
+      load_grid_columns(grids->scale, 1, stride, memory.at<float>(plan.scale));
+      load_grid_columns(grids->zero, 0, stride, memory.at<float>(plan.zero));
+      run.grids.scale = memory.at<float>(plan.scale);
+      run.grids.zero = memory.at<float>(plan.zero);
+      run.grids.grid_stride = stride;
     }
   }
 
-  sweep_result result;
-  const auto tiles = stride / tile_rows;
-  std::atomic<std::int64_t> clamped{0};
-  std::atomic<std::int64_t> masked{0};
-  const auto group = update_columns(options.column_block);
-  for (std::int64_t group_first = 0; group_first < columns; group_first += group) {
-    const auto group_last = std::min(columns, group_first + group);
-    for (auto first = group_first; first < group_last; first += options.column_block) {
-      const auto width = std::min(options.column_block, group_last - first);
-      block.width = width;
-      block.work = work + first * stride;
-      block.errors = errors + (first - group_first) * stride;
-      block.upper = &in.upper(first, first);
-      block.column_grid = grids != nullptr ? grids->column_grid.data() + first : nullptr;
-      block.limit =
-          choose_mask(exec, in, options, first, width, block.work, stride, keys, memory.at<std::int32_t>(plan.select));
-      exec.parallel_for(tiles, [&](std::int64_t task) {
-        tile_output tile;
-        const auto row = task * tile_rows;
-        if (grids != nullptr) {
-          sweep_tile<true>(block, row, tile);
-        } else {
-          sweep_tile<false>(block, row, tile);
+  run.pack(0, 0, 0);
+  for (; run.first < columns; run.first += options.column_block, run.parity = 1 - run.parity) {
+    run.width = std::min(options.column_block, columns - run.first);
+    // Packing for the next block goes along with what is done on this one.
+    const auto next = run.first + options.column_block;
+    const auto packs = run.pack_tasks(next);
+    if (options.mask == mask_rule::unstructured) {
+      const auto per_task = tiles_per_task(tiles);
+      auto* histograms = memory.at<std::int32_t>(plan.histograms);
+      const key_tiles all{run.keys(0), tile_rows, rows, run.width};
+      exec.parallel_for((tiles + per_task - 1) / per_task, [&](std::int64_t task) {
+        auto* histogram = histograms + task * select_bins;
+        std::fill_n(histogram, select_bins, 0);
+        for (auto t = task * per_task; t < std::min(tiles, (task + 1) * per_task); ++t) {
+          run.update(t);
+          run.fill_keys(t);
+          count_first_digits(all, t, histogram);
         }
-        const auto height = std::min(tile_rows, rows - row);
-        store_tile(out, block, tile, row, height, first);
-        std::int64_t count = 0;
-        for (std::int64_t c = 0; c < width; ++c)
-          for (std::int64_t r = 0; r < height; ++r) count += keys[c * stride + row + r] <= block.limit ? 1 : 0;
-        masked.fetch_add(count, std::memory_order_relaxed);
-        clamped.fetch_add(tile.clamped, std::memory_order_relaxed);
       });
-      update_columns_behind(exec, in.upper, first, width, block.errors, first + width, group_last, work, stride);
-      miq::detail::report_progress(progress, "sweep",
-                                   static_cast<double>(first + width) / static_cast<double>(columns));
+      const auto count = static_cast<std::int64_t>(options.sparsity * static_cast<double>(rows * run.width));
+      run.limit = smallest_keys(exec, all, count, histograms, per_task, memory.at<std::int32_t>(plan.select));
+      exec.parallel_for(tiles + packs, [&](std::int64_t task) {
+        if (task < tiles) {
+          run.settle(task);
+        } else {
+          run.pack(next, 1 - run.parity, task - tiles);
+        }
+      });
+    } else {
+      run.limit = 0;
+      exec.parallel_for(tiles + packs, [&](std::int64_t task) {
+        if (task < tiles) {
+          run.update(task);
+          run.fill_keys(task);
+          run.settle(task);
+        } else {
+          run.pack(next, 1 - run.parity, task - tiles);
+        }
+      });
     }
-    update_columns_behind(exec, in.upper, group_first, group_last - group_first, errors, group_last, columns, work,
-                          stride);
+    miq::detail::report_progress(progress, "sweep",
+                                 static_cast<double>(run.first + run.width) / static_cast<double>(columns));
   }
-  for (std::int64_t r = 0; r < rows; ++r) {
-    result.loss += loss[r];
-    if (!out.row_loss.empty()) out.row_loss[r] = loss[r];
-  }
-  result.masked = masked.load();
-  result.clamped = clamped.load();
+
+  sweep_result result;
+  for (std::int64_t r = 0; r < rows; ++r) result.loss += loss[r];
   if (!std::isfinite(result.loss))
     throw numerical_error("sweep: the updates overflowed; upper does not belong to these weights");
+  for (std::int64_t r = 0; r < out.row_loss.size(); ++r) out.row_loss[r] = loss[r];
+  result.masked = run.masked.load();
+  result.clamped = run.clamped.load();
   return result;
 }
 

@@ -1,135 +1,274 @@
-// The inner loop of the sweep: one tile of rows through one block of columns, rows in vector lanes.
+// The inner loops of the sweep: a tile of rows through one block of columns, rows in vector lanes.
+//
+// Everything that the sweep keeps is laid out tile by tile: [tile][column][row of the tile], so that a tile's part of a
+// block is contiguous, stays in the first cache, and is at the same time the packed operand of the update.
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
-#include <miq/core/version.hpp>
+#include <miq/core/detail/lanes.hpp>
 
 namespace miq::obs::detail {
 
 inline namespace MIQ_INSTRUCTION_SET {
 
-/// Rows of one vector, and of one tile: two vectors, so that one step's divisions hide behind the other's.
-inline constexpr std::int64_t lane_count = 16;
-inline constexpr std::int64_t tile_vectors = 2;
-inline constexpr std::int64_t tile_rows = lane_count * tile_vectors;
+using miq::detail::byte_lanes;
+using miq::detail::float_lanes;
+using miq::detail::integer_lanes;
+using miq::detail::lane_count;
+using miq::detail::larger;
+using miq::detail::load;
+using miq::detail::sixteen_bytes;
+using miq::detail::smaller;
+using miq::detail::store;
+using miq::detail::strip_vectors;
+using miq::detail::transpose_copy;
+
+/// The vectors of one strip of rows in one column.
+using float_strip = float_lanes[static_cast<std::size_t>(strip_vectors)];
+using integer_strip = integer_lanes[static_cast<std::size_t>(strip_vectors)];
+
+/// Rows of a tile, on every machine.
+inline constexpr std::int64_t tile_rows = 64;
+/// Rows of a tile that are in registers together.
+inline constexpr std::int64_t strip_rows = strip_vectors * lane_count;
+static_assert(tile_rows % strip_rows == 0);
 /// Columns whose weights stay in registers while they are settled.
-inline constexpr std::int64_t register_columns = 8;
+inline constexpr int register_columns = 4;
+/// Columns of U that are packed side by side for the update; a block's last ones may be packed by 4.
+inline constexpr int wide_panel = 6;
+inline constexpr int narrow_panel = 4;
 
-using float_lanes = float __attribute__((vector_size(sizeof(float) * 16)));
-using integer_lanes = std::int32_t __attribute__((vector_size(sizeof(std::int32_t) * 16)));
+/// How the columns of a block are cut into panels: `wide` of 6, then `narrow` of 4, together `padded()` columns.
+struct panel_cut {
+  std::int64_t wide = 0;
+  std::int64_t narrow = 0;
 
-/// One block of columns of the sweep. Arrays of rows are column by column: element (r, c) at `[c * stride + r]`.
-struct sweep_block {
-  std::int64_t stride = 0;             ///< rows, padded to whole tiles
-  std::int64_t width = 0;              ///< columns of the block
-  float* work = nullptr;               ///< [width, stride] weights, updated so far; becomes the settled weights
-  float* errors = nullptr;             ///< [width, stride] receives (w - q) / U_jj
-  const std::int32_t* keys = nullptr;  ///< [width, stride], a weight is masked if its key is at most `limit`
-  std::int32_t limit = -1;
-  const float* upper = nullptr;  ///< the block's corner of U
-  std::int64_t upper_stride = 0;
-  const std::int32_t* column_grid = nullptr;  ///< [width]
-  const float* scale = nullptr;               ///< [grid columns, grid_stride]
-  const float* zero = nullptr;
-  std::int64_t grid_stride = 0;         ///< `stride` where every row has its own grids, 0 where all rows share them
-  const float* highest_code = nullptr;  ///< [grid columns]
-  double* loss = nullptr;               ///< [stride], added to
+  constexpr explicit panel_cut(std::int64_t width) {
+    const auto fours = (width + 3) / 4 * 4;
+    while ((fours - 4 * narrow) % wide_panel != 0) ++narrow;  // at most 2
+    wide = (fours - 4 * narrow) / wide_panel;
+  }
+  constexpr std::int64_t padded() const { return wide_panel * wide + narrow_panel * narrow; }
 };
 
-/// What a tile leaves behind for its caller to write out: row by row.
-struct tile_output {
-  std::uint8_t codes[1024 * tile_rows];
+/// Packs rows `first` to `last` of U's columns of a block: panel by panel, row by row, zeros where a panel is wider
+/// than what is left.
+inline void pack_panels(const float* upper, std::int64_t upper_stride, std::int64_t width, std::int64_t first,
+                        std::int64_t last, float* packed) {
+  const panel_cut cut(width);
+  for (std::int64_t panel = 0; panel < cut.wide + cut.narrow; ++panel) {
+    const std::int64_t columns = panel < cut.wide ? wide_panel : narrow_panel;
+    const auto column =
+        panel < cut.wide ? panel * wide_panel : cut.wide * wide_panel + (panel - cut.wide) * narrow_panel;
+    const auto there = std::clamp<std::int64_t>(width - column, 0, columns);
+    for (auto k = first; k < last; ++k) {
+      for (std::int64_t j = 0; j < there; ++j) packed[j] = upper[k * upper_stride + column + j];
+      for (auto j = there; j < columns; ++j) packed[j] = 0;
+      packed += columns;
+    }
+  }
+}
+
+/// target[Columns][tile_rows] -= errors[depth][tile_rows] * panel[depth][Columns], one strip of rows.
+template <int Columns>
+inline void update_strip(const float* errors, const float* panel, std::int64_t depth, float* target) {
+  float_strip sum[static_cast<std::size_t>(Columns)];
+  for (int j = 0; j < Columns; ++j)
+    for (int v = 0; v < strip_vectors; ++v) sum[j][v] = load<float_lanes>(target + j * tile_rows + v * lane_count);
+  for (std::int64_t k = 0; k < depth; ++k) {
+    float_strip e;
+    for (int v = 0; v < strip_vectors; ++v) e[v] = load<float_lanes>(errors + k * tile_rows + v * lane_count);
+    for (int j = 0; j < Columns; ++j)
+      for (int v = 0; v < strip_vectors; ++v) sum[j][v] -= e[v] * panel[k * Columns + j];
+  }
+  for (int j = 0; j < Columns; ++j)
+    for (int v = 0; v < strip_vectors; ++v) store(target + j * tile_rows + v * lane_count, sum[j][v]);
+}
+
+/// work -= errors * U for `depth` columns of errors and one tile: `packed` is what `pack_panels` made of those rows.
+inline void update_tile(const float* errors, const float* packed, std::int64_t depth, std::int64_t width, float* work) {
+  const panel_cut cut(width);
+  for (std::int64_t panel = 0; panel < cut.wide; ++panel) {
+    for (std::int64_t r = 0; r < tile_rows; r += strip_rows)
+      update_strip<wide_panel>(errors + r, packed, depth, work + r);
+    packed += wide_panel * depth;
+    work += wide_panel * tile_rows;
+  }
+  for (std::int64_t panel = 0; panel < cut.narrow; ++panel) {
+    for (std::int64_t r = 0; r < tile_rows; r += strip_rows)
+      update_strip<narrow_panel>(errors + r, packed, depth, work + r);
+    packed += narrow_panel * depth;
+    work += narrow_panel * tile_rows;
+  }
+}
+
+/// One block of columns of one tile of rows.
+struct sweep_tile {
+  std::int64_t width = 0;              ///< columns of the block
+  float* work = nullptr;               ///< [width][tile_rows] weights, updated so far; becomes the settled weights
+  float* errors = nullptr;             ///< [width][tile_rows] receives (w - q) / U_jj
+  const std::int32_t* keys = nullptr;  ///< [width][tile_rows], a weight is masked if its key is at most `limit`
+  std::int32_t limit = -1;
+  const float* corner = nullptr;              ///< [width, width], the block's corner of U
+  const std::int32_t* column_grid = nullptr;  ///< [width]
+  const float* scale = nullptr;               ///< [grid columns, grid_stride] from this tile's first row on
+  const float* zero = nullptr;
+  std::int64_t grid_stride = 0;         ///< distance of two grid columns; 0 where all rows share them
+  const float* highest_code = nullptr;  ///< [grid columns]
+  double* loss = nullptr;               ///< [tile_rows], added to
+  std::uint8_t* codes = nullptr;        ///< [width][tile_rows]
+  std::uint8_t* kept = nullptr;         ///< [width][tile_rows]
+};
+
+struct sweep_counts {
+  std::int64_t masked = 0;
   std::int64_t clamped = 0;
 };
 
-/// Takes rows `first` to `first + tile_rows` through the block. Grids are used if `Quantise`.
-template <bool Quantise>
-inline void sweep_tile(const sweep_block& block, std::int64_t first, tile_output& out) {
-  // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22.
+/// Settles `Columns` columns from `begin` on for one strip of rows, and makes their errors up in the rest of the block.
+/// Grids are used if `Quantise`.
+template <bool Quantise, int Columns>
+inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int64_t strip, integer_strip& masked_count,
+                           integer_strip& clamped_count) {
+  // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays far outside any
+  // grid, which is all that counts.
   constexpr float rounder = 0x1.8p23F;
-  integer_lanes clamped[tile_vectors] = {};
-  for (std::int64_t begin = 0; begin < block.width; begin += register_columns) {
-    const auto columns = std::min(register_columns, block.width - begin);
-    float_lanes w[register_columns][tile_vectors] = {};
-    float_lanes squares[tile_vectors] = {};
-    for (std::int64_t j = 0; j < columns; ++j)
-      for (std::int64_t v = 0; v < tile_vectors; ++v)
-        w[j][v] =
-            *reinterpret_cast<const float_lanes*>(block.work + (begin + j) * block.stride + first + v * lane_count);
+  float_strip w[static_cast<std::size_t>(Columns)];
+  float_strip squares = {};
+  for (int j = 0; j < Columns; ++j)
+    for (int v = 0; v < strip_vectors; ++v)
+      w[j][v] = load<float_lanes>(tile.work + (begin + j) * tile_rows + strip + v * lane_count);
 
-        // Settles a column, and makes its error up in those behind it that are in registers. w[j] becomes the error.
 #pragma GCC unroll 8
-    for (std::int64_t j = 0; j < register_columns; ++j) {
-      if (j >= columns) break;
-      const auto column = begin + j;
-      const float* u = block.upper + column * block.upper_stride + begin;
-      const float inverse_diagonal = 1.0F / u[j];
-      for (std::int64_t v = 0; v < tile_vectors; ++v) {
-        const auto row = first + v * lane_count;
-        const auto masked =
-            *reinterpret_cast<const integer_lanes*>(block.keys + column * block.stride + row) <= block.limit;
-        float_lanes settled = w[j][v];
-        if constexpr (Quantise) {
-          const auto grid = block.column_grid[column];
-          float_lanes scale;
-          float_lanes zero;
-          if (block.grid_stride != 0) {
-            scale = *reinterpret_cast<const float_lanes*>(block.scale + grid * block.grid_stride + row);
-            zero = *reinterpret_cast<const float_lanes*>(block.zero + grid * block.grid_stride + row);
-          } else {
-            scale = float_lanes{} + block.scale[grid];
-            zero = float_lanes{} + block.zero[grid];
-          }
-          const float highest = block.highest_code[grid];
-          // Zero is an integer, or 1/2 (symmetric, 1 bit), whose fraction goes in before rounding.
-          const float_lanes whole = (zero - 0.25F + rounder) - rounder;
-          float_lanes position = settled / scale + (zero - whole);
-          position = position > 4096.0F ? float_lanes{} + 4096.0F : position;
-          position = position < -4096.0F ? float_lanes{} - 4096.0F : position;
-          const float_lanes wanted = ((position + rounder) - rounder) + whole;
-          float_lanes code = wanted > highest ? float_lanes{} + highest : wanted;
-          code = code < 0.0F ? float_lanes{} : code;
-          clamped[v] += (code != wanted) & ~masked & 1;
-          settled = scale * (code - zero);
-          code = masked ? float_lanes{} : code;
-          const auto codes = __builtin_convertvector(code, integer_lanes);
-          for (std::int64_t lane = 0; lane < lane_count; ++lane)
-            out.codes[column * tile_rows + v * lane_count + lane] = static_cast<std::uint8_t>(codes[lane]);
-        }
-        settled = masked ? float_lanes{} : settled;
-        const float_lanes error = (w[j][v] - settled) * inverse_diagonal;
-        *reinterpret_cast<float_lanes*>(block.work + column * block.stride + row) = settled;
-        *reinterpret_cast<float_lanes*>(block.errors + column * block.stride + row) = error;
-        squares[v] += error * error;
-        for (std::int64_t k = j + 1; k < register_columns; ++k)
-          if (k < columns) w[k][v] -= error * u[k];
-        w[j][v] = error;
-      }
+  for (int j = 0; j < Columns; ++j) {
+    const auto column = begin + j;
+    const float* u = tile.corner + column * tile.width + begin;
+    const float inverse_diagonal = 1.0F / u[j];
+    const auto at = column * tile_rows + strip;
+    const float* scales = nullptr;
+    const float* zeros = nullptr;
+    float highest = 0;
+    if constexpr (Quantise) {
+      const auto grid = tile.column_grid[column];
+      scales = tile.scale + grid * std::max<std::int64_t>(tile.grid_stride, 1);
+      zeros = tile.zero + grid * std::max<std::int64_t>(tile.grid_stride, 1);
+      highest = tile.highest_code[grid];
     }
-    for (std::int64_t v = 0; v < tile_vectors; ++v)
-      for (std::int64_t lane = 0; lane < lane_count; ++lane)
-        block.loss[first + v * lane_count + lane] += 0.5 * static_cast<double>(squares[v][lane]);
-
-    // The rest of the block.
-    const float* u = block.upper + begin * block.upper_stride;
-    if (columns == register_columns) {
-      for (auto k = begin + register_columns; k < block.width; ++k) {
-        auto* target = reinterpret_cast<float_lanes*>(block.work + k * block.stride + first);
-        float_lanes sum[tile_vectors];
-        for (std::int64_t v = 0; v < tile_vectors; ++v) sum[v] = target[v];
 #pragma GCC unroll 8
-        for (std::int64_t j = 0; j < register_columns; ++j)
-          for (std::int64_t v = 0; v < tile_vectors; ++v) sum[v] -= w[j][v] * u[j * block.upper_stride + k];
-        for (std::int64_t v = 0; v < tile_vectors; ++v) target[v] = sum[v];
+    for (int v = 0; v < strip_vectors; ++v) {
+      const auto offset = v * lane_count;
+      const integer_lanes masked = load<integer_lanes>(tile.keys + at + offset) <= tile.limit;
+      float_lanes settled = w[j][v];
+      if constexpr (Quantise) {
+        float_lanes scale;
+        float_lanes zero;
+        if (tile.grid_stride != 0) {
+          scale = load<float_lanes>(scales + strip + offset);
+          zero = load<float_lanes>(zeros + strip + offset);
+        } else {
+          scale = float_lanes{} + scales[0];
+          zero = float_lanes{} + zeros[0];
+        }
+        // The zero point is an integer, or 1/2 (symmetric, 1 bit), whose fraction goes in before rounding.
+        const float_lanes whole = (zero - 0.25F + rounder) - rounder;
+        const float_lanes position = settled / scale + (zero - whole);
+        const float_lanes wanted = ((position + rounder) - rounder) + whole;
+        const float_lanes code = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
+        clamped_count[v] -= (code != wanted) & ~masked;
+        settled = scale * (code - zero);
+        const integer_lanes stored = masked ? integer_lanes{} : __builtin_convertvector(code, integer_lanes);
+        store(tile.codes + at + offset, __builtin_convertvector(stored, byte_lanes));
       }
+      settled = masked ? float_lanes{} : settled;
+      store(tile.kept + at + offset, __builtin_convertvector(masked + 1, byte_lanes));
+      masked_count[v] -= masked;
+      const float_lanes error = (w[j][v] - settled) * inverse_diagonal;
+      store(tile.work + at + offset, settled);
+      store(tile.errors + at + offset, error);
+      squares[v] += error * error;
+      for (int k = j + 1; k < Columns; ++k) w[k][v] -= error * u[k];
+      w[j][v] = error;
     }
   }
-  for (std::int64_t v = 0; v < tile_vectors; ++v)
-    for (std::int64_t lane = 0; lane < lane_count; ++lane) out.clamped += clamped[v][lane];
+  for (int v = 0; v < strip_vectors; ++v)
+    for (int lane = 0; lane < lane_count; ++lane)
+      tile.loss[strip + v * lane_count + lane] += 0.5 * static_cast<double>(squares[v][lane]);
+
+  const float* u = tile.corner + begin * tile.width;
+  for (auto k = begin + Columns; k < tile.width; ++k) {
+    float* target = tile.work + k * tile_rows + strip;
+    float_strip sum;
+    for (int v = 0; v < strip_vectors; ++v) sum[v] = load<float_lanes>(target + v * lane_count);
+    for (int j = 0; j < Columns; ++j)
+      for (int v = 0; v < strip_vectors; ++v) sum[v] -= w[j][v] * u[j * tile.width + k];
+    for (int v = 0; v < strip_vectors; ++v) store(target + v * lane_count, sum[v]);
+  }
+}
+
+/// Takes a tile through its block.
+template <bool Quantise>
+inline sweep_counts settle_tile(const sweep_tile& tile) {
+  sweep_counts counts;
+  for (std::int64_t strip = 0; strip < tile_rows; strip += strip_rows) {
+    integer_strip masked = {};
+    integer_strip clamped = {};
+    std::int64_t column = 0;
+    for (; column + register_columns <= tile.width; column += register_columns)
+      settle_columns<Quantise, register_columns>(tile, column, strip, masked, clamped);
+    for (; column < tile.width; ++column) settle_columns<Quantise, 1>(tile, column, strip, masked, clamped);
+    for (int v = 0; v < strip_vectors; ++v)
+      for (int lane = 0; lane < lane_count; ++lane) {
+        counts.masked += masked[v][lane];
+        counts.clamped += clamped[v][lane];
+      }
+  }
+  return counts;
+}
+
+/// The largest key: never masked.
+inline constexpr std::int32_t kept_key = 0x7FFFFFFF;
+/// Below every limit: always masked.
+inline constexpr std::int32_t padding_key = -0x7FFFFFFF - 1;
+
+/// The saliencies w^2 / U_jj^2 of a tile as keys: the bits of non-negative floats order like integers. Overflowed
+/// updates give NaN, whose sign and payload must not leave the range of keys.
+inline void saliency_keys(const float* work, const float* corner, std::int64_t width, std::int32_t* keys) {
+  for (std::int64_t c = 0; c < width; ++c) {
+    const float inverse_diagonal = 1.0F / corner[c * width + c];
+    for (std::int64_t r = 0; r < tile_rows; r += lane_count) {
+      const float_lanes root = load<float_lanes>(work + c * tile_rows + r) * inverse_diagonal;
+      const float_lanes saliency = root * root;
+      integer_lanes key = load<integer_lanes>(&saliency) & 0x7FFFFFFF;
+      key = key < 0x7F800000 ? key : integer_lanes{} + 0x7F800000;
+      store(keys + c * tile_rows + r, key);
+    }
+  }
+}
+
+/// In every row of a tile the `count` smallest keys become 0 and the others `kept_key`; ties by column. Finds the
+/// count-th smallest of all rows at once, bit by bit.
+inline void keep_largest_of_rows(std::int32_t* keys, std::int64_t width, std::int64_t count) {
+  for (std::int64_t r = 0; r < tile_rows; r += lane_count) {
+    std::int32_t* column = keys + r;
+    integer_lanes found = {};
+    for (int bit = 30; bit >= 0 && count > 0; --bit) {
+      const integer_lanes tried = found | (1 << bit);
+      integer_lanes below = {};
+      for (std::int64_t c = 0; c < width; ++c) below -= load<integer_lanes>(column + c * tile_rows) < tried;
+      found = below < static_cast<std::int32_t>(count) ? tried : found;
+    }
+    integer_lanes left = integer_lanes{} + static_cast<std::int32_t>(count);  // ties that may be masked
+    for (std::int64_t c = 0; c < width; ++c) left += load<integer_lanes>(column + c * tile_rows) < found;
+    for (std::int64_t c = 0; c < width; ++c) {
+      const integer_lanes key = load<integer_lanes>(column + c * tile_rows);
+      const integer_lanes tie = (key == found) & (left > 0);
+      left += tie;
+      store(column + c * tile_rows, (key < found) | tie ? integer_lanes{} : integer_lanes{} + kept_key);
+    }
+  }
 }
 
 }  // namespace MIQ_INSTRUCTION_SET

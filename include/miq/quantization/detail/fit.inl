@@ -5,6 +5,9 @@
 #include <memory_resource>
 #include <vector>
 
+#include <miq/core/detail/finite.hpp>
+#include <miq/core/detail/lanes.hpp>
+
 namespace miq::quantization {
 
 namespace detail {
@@ -12,28 +15,78 @@ namespace detail {
 using miq::detail::require;
 using miq::detail::shape_text;
 
-/// The squared error of quantising `values` on a grid, in double; `costs` may be null.
+inline namespace MIQ_INSTRUCTION_SET {
+
+using miq::detail::float_lanes;
+using miq::detail::lane_count;
+
+/// The squared error of quantising `values` on a grid, lane by lane in float over 256 values, then in double; `costs`
+/// may be null.
 inline double quantisation_error(const float* values, const float* costs, std::int64_t count, const affine_grid& grid) {
+  // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays outside the
+  // grid.
+  constexpr float rounder = 0x1.8p23F;
+  constexpr std::int64_t tile = 256;
   const float whole = std::floor(grid.zero);
   const float fraction = grid.zero - whole;
-  const auto limit = static_cast<float>(grid.maximum_code);
+  const float_lanes limit = float_lanes{} + static_cast<float>(grid.maximum_code);
   double total = 0;
-  constexpr std::int64_t tile = 256;
   for (std::int64_t first = 0; first < count; first += tile) {
     const auto last = std::min(count, first + tile);
-    float partial[16] = {};
-    for (auto i = first; i < last; ++i) {
-      // Rounds half to even by pushing the fraction out of the mantissa; the clamp keeps the sum in range.
-      const float position = std::clamp(values[i] / grid.scale + fraction, -4096.0F, 4096.0F);
-      const float rounded = (position + 0x1.8p23F) - 0x1.8p23F;
-      const float code = std::clamp(rounded + whole, 0.0F, limit);
-      const float error = values[i] - grid.scale * (code - grid.zero);
-      partial[(i - first) % 16] += (costs != nullptr ? costs[i] : 1.0F) * error * error;
+    float_lanes sum = {};
+    for (auto i = first; i < last; i += lane_count) {
+      float_lanes value = {};
+      float_lanes cost = {};
+      if (i + lane_count <= last) {
+        value = miq::detail::load<float_lanes>(values + i);
+        cost = costs != nullptr ? miq::detail::load<float_lanes>(costs + i) : float_lanes{} + 1.0F;
+      } else {
+        for (auto k = i; k < last; ++k) {
+          value[k - i] = values[k];
+          cost[k - i] = costs != nullptr ? costs[k] : 1.0F;
+        }
+      }
+      const float_lanes rounded = ((value / grid.scale + fraction) + rounder) - rounder;
+      const float_lanes code = miq::detail::larger(miq::detail::smaller(rounded + whole, limit), float_lanes{});
+      const float_lanes error = value - grid.scale * (code - grid.zero);
+      sum += cost * error * error;
     }
-    for (const float p : partial) total += static_cast<double>(p);
+    for (int lane = 0; lane < lane_count; ++lane) total += static_cast<double>(sum[lane]);
   }
   return total;
 }
+
+/// The smallest and the largest of some values and 0.
+struct value_range {
+  float lowest = 0;
+  float highest = 0;
+
+  void add(float value) {
+    lowest = value < lowest ? value : lowest;
+    highest = value > highest ? value : highest;
+  }
+  void add(const value_range& other) {
+    add(other.lowest);
+    add(other.highest);
+  }
+};
+
+inline value_range range_of(const float* values, std::int64_t count) {
+  float_lanes lowest = {};
+  float_lanes highest = {};
+  std::int64_t i = 0;
+  for (; i + lane_count <= count; i += lane_count) {
+    const auto value = miq::detail::load<float_lanes>(values + i);
+    lowest = miq::detail::smaller(value, lowest);
+    highest = miq::detail::larger(value, highest);
+  }
+  value_range range;
+  for (int lane = 0; lane < lane_count; ++lane) range.add({lowest[lane], highest[lane]});
+  for (; i < count; ++i) range.add(values[i]);
+  return range;
+}
+
+}  // namespace MIQ_INSTRUCTION_SET
 
 struct fitted_grid {
   affine_grid grid;
@@ -42,29 +95,30 @@ struct fitted_grid {
   bool rescaled = false;
 };
 
-/// The grid of one buffer of weights.
-inline fitted_grid fit_one(const float* values, const float* costs, std::int64_t count, int bits,
-                           const fit_options& options) {
-  float lowest = 0;
-  float highest = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    lowest = std::min(lowest, values[i]);
-    highest = std::max(highest, values[i]);
-  }
+/// The min/max grid of a range.
+inline fitted_grid fit_range(const value_range& range, int bits, const fit_options& options) {
   fitted_grid fitted;
-  fitted.empty = lowest == 0 && highest == 0;
-  fitted.grid = grid_of_range(lowest, highest, bits, options.symmetry, options.format);
+  fitted.empty = range.lowest == 0 && range.highest == 0;
+  fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, options.format);
   if (options.format != scale_format::float32) {
-    const float exact = grid_of_range(lowest, highest, bits, options.symmetry, scale_format::float32).scale;
-    fitted.rescaled = std::abs(fitted.grid.scale - exact) > 0x1.0p-10F * exact;
+    const float exact = grid_of_range(range.lowest, range.highest, bits, options.symmetry, scale_format::float32).scale;
+    fitted.rescaled = !(std::abs(fitted.grid.scale - exact) <= 0x1.0p-10F * exact);
   }
-  if (options.range == range_rule::min_max || fitted.empty) return fitted;
+  return fitted;
+}
+
+/// The grid of one buffer of weights, its range searched.
+inline fitted_grid search_clip(const float* values, const float* costs, std::int64_t count, int bits,
+                               const fit_options& options) {
+  const auto range = range_of(values, count);
+  auto fitted = fit_range(range, bits, options);
+  if (fitted.empty) return fitted;
   double least = quantisation_error(values, costs, count, fitted.grid);
   for (int step = 1; step < options.clip_steps; ++step) {
     const double share = 1 - (1 - options.smallest_clip) * step / (options.clip_steps - 1);
-    const auto candidate =
-        grid_of_range(static_cast<float>(share * static_cast<double>(lowest)),
-                      static_cast<float>(share * static_cast<double>(highest)), bits, options.symmetry, options.format);
+    const auto candidate = grid_of_range(static_cast<float>(share * static_cast<double>(range.lowest)),
+                                         static_cast<float>(share * static_cast<double>(range.highest)), bits,
+                                         options.symmetry, options.format);
     const double error = quantisation_error(values, costs, count, candidate);
     if (error < least) {
       least = error;
@@ -79,6 +133,11 @@ inline fitted_grid fit_one(const float* values, const float* costs, std::int64_t
 struct column_groups {
   std::vector<std::int64_t> start;    // [groups + 1]
   std::vector<std::int64_t> columns;  // [columns]
+
+  std::span<const std::int64_t> of(std::int64_t group) const {
+    const auto g = static_cast<std::size_t>(group);
+    return {columns.data() + start[g], static_cast<std::size_t>(start[g + 1] - start[g])};
+  }
 };
 
 inline column_groups columns_by_group(vector_view<const std::int32_t> labels, std::int64_t groups) {
@@ -121,6 +180,132 @@ inline void check_fit(matrix_view<const float> weights, vector_view<const std::i
           shape_text(kept.rows(), kept.columns()));
 }
 
+/// One fit under way.
+struct grid_fit {
+  const host_executor& exec;
+  matrix_view<const float> weights;
+  vector_view<const std::int32_t> labels;
+  const fit_options& options;
+  vector_view<const float> column_weights;
+  matrix_view<const std::uint8_t> kept;
+  const column_groups& members;
+  grid_set& fitted;
+
+  /// Columns of one task where each column has its own grid, rows of one where each row has.
+  static constexpr std::int64_t tile = 16;
+
+  std::int64_t row_tiles() const { return (weights.rows() + tile - 1) / tile; }
+
+  void put(std::int64_t row_grid, std::int64_t grid_column, const fitted_grid& one, fit_result& count) const {
+    fitted.scale(row_grid, grid_column) = one.grid.scale;
+    fitted.zero(row_grid, grid_column) = one.grid.zero;
+    count.empty += one.empty ? 1 : 0;
+    count.clipped += one.clipped ? 1 : 0;
+    count.rescaled += one.rescaled ? 1 : 0;
+  }
+
+  static fit_result sum(const std::pmr::vector<fit_result>& counts) {
+    fit_result total;
+    for (const auto& count : counts) {
+      total.empty += count.empty;
+      total.clipped += count.clipped;
+      total.rescaled += count.rescaled;
+    }
+    return total;
+  }
+
+  int bits(std::int64_t grid_column) const { return fitted.bits[static_cast<std::size_t>(grid_column)]; }
+
+  /// Adds a row to the ranges of all grid columns. A range contains 0, so that a weight left out may count as one.
+  void add_row(std::int64_t r, value_range* ranges) const {
+    const float* row = weights.data() + r * weights.leading();
+    const auto columns = weights.columns();
+    if (kept.empty() && fitted.bits.size() == 1) {
+      ranges[0].add(range_of(row, columns));
+    } else if (kept.empty()) {
+      for (std::int64_t c = 0; c < columns; ++c) ranges[fitted.column_grid[static_cast<std::size_t>(c)]].add(row[c]);
+    } else {
+      const auto* keep = kept.data() + r * kept.leading();
+      for (std::int64_t c = 0; c < columns; ++c)
+        ranges[fitted.column_grid[static_cast<std::size_t>(c)]].add(keep[c] != 0 ? row[c] : 0.0F);
+    }
+  }
+
+  /// Min/max: one pass over the rows. Tiles of rows gather their own ranges, which are joined where rows share grids.
+  fit_result by_range() const {
+    const auto grid_columns = static_cast<std::int64_t>(fitted.bits.size());
+    const bool own_rows = fitted.layout == grid_layout::per_row_and_group;
+    const auto rows_of_task = own_rows ? tile : std::max<std::int64_t>(tile, (weights.rows() + 31) / 32);
+    const auto tasks = (weights.rows() + rows_of_task - 1) / rows_of_task;
+    std::pmr::vector<fit_result> counts(static_cast<std::size_t>(tasks), exec.resource());
+    std::pmr::vector<value_range> ranges(static_cast<std::size_t>(tasks * grid_columns), exec.resource());
+    exec.parallel_for(tasks, [&](std::int64_t task) {
+      auto* mine = ranges.data() + task * grid_columns;
+      for (auto r = task * rows_of_task; r < std::min(weights.rows(), (task + 1) * rows_of_task); ++r) {
+        add_row(r, mine);
+        if (!own_rows) continue;
+        for (std::int64_t g = 0; g < grid_columns; ++g) {
+          put(r, g, fit_range(mine[g], bits(g), options), counts[static_cast<std::size_t>(task)]);
+          mine[g] = {};
+        }
+      }
+    });
+    if (!own_rows)
+      for (std::int64_t g = 0; g < grid_columns; ++g) {
+        for (std::int64_t task = 1; task < tasks; ++task)
+          ranges[static_cast<std::size_t>(g)].add(ranges[static_cast<std::size_t>(task * grid_columns + g)]);
+        put(0, g, fit_range(ranges[static_cast<std::size_t>(g)], bits(g), options), counts[0]);
+      }
+    return sum(counts);
+  }
+
+  /// Clip search. One task fits the grids of one tile of rows (every group of them), of one tile of columns, or of one
+  /// group.
+  fit_result by_search() const {
+    const auto rows = weights.rows();
+    const auto columns = weights.columns();
+    const auto groups = static_cast<std::int64_t>(members.start.size()) - 1;
+    const bool own_rows = fitted.layout == grid_layout::per_row_and_group;
+    const bool own_columns = fitted.layout == grid_layout::per_column;
+    const auto tasks = own_rows ? row_tiles() : (own_columns ? (columns + tile - 1) / tile : groups);
+    std::pmr::vector<fit_result> counts(static_cast<std::size_t>(tasks), exec.resource());
+    exec.parallel_for(tasks, [&](std::int64_t task) {
+      std::pmr::vector<float> values(std::pmr::new_delete_resource());
+      std::pmr::vector<float> costs(std::pmr::new_delete_resource());
+      const auto gather = [&](std::int64_t r, std::int64_t c) {
+        if (!kept.empty() && kept(r, c) == 0) return;
+        values.push_back(weights(r, c));
+        if (!column_weights.empty()) costs.push_back(column_weights[c]);
+      };
+      const auto search = [&](std::int64_t row_grid, std::int64_t grid_column) {
+        put(row_grid, grid_column,
+            search_clip(values.data(), costs.empty() ? nullptr : costs.data(), static_cast<std::int64_t>(values.size()),
+                        bits(grid_column), options),
+            counts[static_cast<std::size_t>(task)]);
+        values.clear();
+        costs.clear();
+      };
+      if (own_rows) {
+        for (auto r = task * tile; r < std::min(rows, (task + 1) * tile); ++r)
+          for (std::int64_t g = 0; g < groups; ++g) {
+            for (const auto c : members.of(g)) gather(r, c);
+            search(r, g);
+          }
+      } else if (own_columns) {
+        for (auto c = task * tile; c < std::min(columns, (task + 1) * tile); ++c) {
+          for (std::int64_t r = 0; r < rows; ++r) gather(r, c);
+          search(0, c);
+        }
+      } else {
+        for (std::int64_t r = 0; r < rows; ++r)
+          for (const auto c : members.of(task)) gather(r, c);
+        search(0, task);
+      }
+    });
+    return sum(counts);
+  }
+};
+
 inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float> weights,
                              vector_view<const std::int32_t> labels, std::span<const std::uint8_t> bits,
                              const fit_options& options, vector_view<const float> column_weights,
@@ -147,62 +332,10 @@ inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float>
   for (std::int64_t g = 0; g < grid_columns; ++g)
     fitted.bits[static_cast<std::size_t>(g)] = bits[static_cast<std::size_t>(own_columns ? labels[g] : g)];
 
-  // One task fits the grids of one tile of rows (every group of them), of one group, or of one tile of columns.
-  constexpr std::int64_t tile = 16;
-  const auto tasks = own_rows ? (rows + tile - 1) / tile : (own_columns ? (columns + tile - 1) / tile : groups);
-  std::pmr::vector<fit_result> counts(static_cast<std::size_t>(tasks), exec.resource());
-  exec.parallel_for(tasks, [&](std::int64_t task) {
-    auto& count = counts[static_cast<std::size_t>(task)];
-    std::pmr::vector<float> values(std::pmr::new_delete_resource());
-    std::pmr::vector<float> costs(std::pmr::new_delete_resource());
-    const auto gather = [&](std::int64_t r, std::int64_t c) {
-      if (!kept.empty() && kept(r, c) == 0) return;
-      values.push_back(weights(r, c));
-      if (!column_weights.empty()) costs.push_back(column_weights[c]);
-    };
-    const auto fit = [&](std::int64_t row_grid, std::int64_t grid_column) {
-      const auto one =
-          fit_one(values.data(), costs.empty() ? nullptr : costs.data(), static_cast<std::int64_t>(values.size()),
-                  fitted.bits[static_cast<std::size_t>(grid_column)], options);
-      fitted.scale(row_grid, grid_column) = one.grid.scale;
-      fitted.zero(row_grid, grid_column) = one.grid.zero;
-      count.empty += one.empty;
-      count.clipped += one.clipped;
-      count.rescaled += one.rescaled;
-      values.clear();
-      costs.clear();
-    };
-    const auto group_columns = [&](std::int64_t g) {
-      return std::span(members.columns)
-          .subspan(static_cast<std::size_t>(members.start[static_cast<std::size_t>(g)]),
-                   static_cast<std::size_t>(members.start[static_cast<std::size_t>(g) + 1] -
-                                            members.start[static_cast<std::size_t>(g)]));
-    };
-    if (own_rows) {
-      for (auto r = task * tile; r < std::min(rows, (task + 1) * tile); ++r)
-        for (std::int64_t g = 0; g < groups; ++g) {
-          for (const auto c : group_columns(g)) gather(r, c);
-          fit(r, g);
-        }
-    } else if (own_columns) {
-      for (auto c = task * tile; c < std::min(columns, (task + 1) * tile); ++c) {
-        for (std::int64_t r = 0; r < rows; ++r) gather(r, c);
-        fit(0, c);
-      }
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (const auto c : group_columns(task)) gather(r, c);
-      fit(0, task);
-    }
-  });
-  if (result != nullptr) {
-    *result = {};
-    for (const auto& count : counts) {
-      result->empty += count.empty;
-      result->clipped += count.clipped;
-      result->rescaled += count.rescaled;
-    }
-  }
+  miq::detail::require_finite(exec, weights, "fit_grids", "weights");
+  const grid_fit fit{exec, weights, labels, options, column_weights, kept, members, fitted};
+  const auto counts = options.range == range_rule::min_max ? fit.by_range() : fit.by_search();
+  if (result != nullptr) *result = counts;
   return fitted;
 }
 
