@@ -188,8 +188,8 @@ TEST_CASE("a safetensors file must keep its own promises", "[checkpoint]") {
   }
   SECTION("products that overflow") {
     for (const nlohmann::json& shape : {nlohmann::json{1ULL << 62, 1ULL << 62},
-                                       nlohmann::json{1ULL << 32, 1ULL << 31, 2}, nlohmann::json{1ULL << 62, 2},
-                                       nlohmann::json{-20, -12}, nlohmann::json{20.0, 12}, nlohmann::json{{20, 12}}}) {
+                                        nlohmann::json{1ULL << 32, 1ULL << 31, 2}, nlohmann::json{1ULL << 62, 2},
+                                        nlohmann::json{-20, -12}, nlohmann::json{20.0, 12}, nlohmann::json{{20, 12}}}) {
       header[fc1]["shape"] = shape;
       CHECK_THAT(copy.message(), contains("model.safetensors") && contains(fc1));
     }

@@ -36,7 +36,7 @@ inline reference_matrix reference_embedding(const compress_opt::opt_model& model
 }
 
 inline reference_matrix apply(const compress_opt::linear& map, const reference_matrix& x) {
-  return (x * to_double(map.weight).transpose()).rowwise() + to_double(map.bias);
+  return reference_matrix(x.lazyProduct(to_double(map.weight).transpose())).rowwise() + to_double(map.bias);
 }
 
 inline reference_matrix apply(const compress_opt::layer_norm& norm, reference_matrix x) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <limits>
+#include <optional>
 #include <set>
 
 #include "compress_opt/checkpoint/checkpoint.hpp"
@@ -66,7 +68,7 @@ TEST_CASE("a saved model is the same when it is read again", "[save]") {
     CHECK(config["tie_word_embeddings"] == model.config.tied_head);
 
     // The file's own type holds the file's own weights.
-    save_model(model, checkpoint(name), directory / (name + "-original"), {.type = {}});
+    save_model(model, checkpoint(name), directory / (name + "-original"), {.type = std::nullopt});
     const auto original = load_model(exec(), directory / (name + "-original"));
     CHECK(same(model, original));
     CHECK(original.stored_as == model.stored_as);
@@ -82,8 +84,8 @@ TEST_CASE("the tokenizer goes with the saved model", "[save]") {
   save_model(model, demo_model(), directory / "half", {.type = element_type::float16});
   CHECK(same(model, load_model(exec(), directory / "half")));
   CHECK(read_json(directory / "half/config.json")["dtype"] == "float16");
-  CHECK(fs::file_size(directory / "half/model.safetensors") <
-        fs::file_size(directory / "saved/model.safetensors") * 0.51);
+  CHECK(fs::file_size(directory / "half/model.safetensors") * 100 <
+        fs::file_size(directory / "saved/model.safetensors") * 51);
   CHECK(names_in(directory.path()) == std::set<std::string>{"half", "saved"});
 }
 

@@ -143,8 +143,8 @@ TEST_CASE("invalid UTF-8 is found at its byte", "[tokenizer]") {
                                                                 {"\xC3\xA9\xC3(", 2},
                                                                 {"\xF0\x9F\x99", 0}};
   for (const auto& [text, offset] : bad) CHECK(first_invalid_utf8(text) == offset);
-  for (const std::string& good : std::vector<std::string>
-       {"", "a", "\u0080", "\u07FF", "\u0800", "\uD7FF", "\uE000", "\uFFFF", "\U00010000", "\U0010FFFF"})
+  for (const std::string& good : std::vector<std::string>{"", "a", "\u0080", "\u07FF", "\u0800", "\uD7FF", "\uE000",
+                                                          "\uFFFF", "\U00010000", "\U0010FFFF"})
     CHECK(first_invalid_utf8(good) == good.size());
 
   const auto tokenizer = byte_pair_tokenizer::load(demo_model());

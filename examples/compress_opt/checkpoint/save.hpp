@@ -16,7 +16,7 @@ struct save_options {
   /// exactly the one in memory; the 16-bit types round it.
   std::optional<element_type> type = element_type::float32;
   /// Called in the phase "save" after each tensor; returning false leaves no trace of the save.
-  miq::progress_callback progress;
+  miq::progress_callback progress = {};
 };
 
 /// Checks, without writing, that `save_model` may write to `target`; call it before long work.
