@@ -1,5 +1,4 @@
-// Written by make_reference.py with scikit-learn 1.9.1: do not edit. Labels, inertias and silhouettes are
-// scikit-learn's.
+// Written by make_reference.py with scikit-learn 1.9.1: do not edit. Labels, inertias and silhouettes are scikit-learn's.
 #pragma once
 
 #include <array>
@@ -171,18 +170,18 @@ inline constexpr float iris[] = {
     7.7F, 3.0F, 6.1F, 2.3F, 6.3F, 3.4F, 5.6F, 2.4F, 6.4F, 3.1F, 5.5F, 1.8F, 6.0F, 3.0F, 4.8F, 1.8F, 6.9F, 3.1F, 5.4F, 2.1F,
     6.7F, 3.1F, 5.6F, 2.4F, 6.9F, 3.1F, 5.1F, 2.3F, 5.8F, 2.7F, 5.1F, 1.9F, 6.8F, 3.2F, 5.9F, 2.3F, 6.7F, 3.3F, 5.7F, 2.5F,
     6.7F, 3.0F, 5.2F, 2.3F, 6.3F, 2.5F, 5.0F, 1.9F, 6.5F, 3.0F, 5.2F, 2.0F, 6.2F, 3.4F, 5.4F, 2.3F, 5.9F, 3.0F, 5.1F, 1.8F};
-struct inertia { std::uint64_t seed; int points, columns, groups; double value; };
+struct inertia { std::uint64_t seed; int points, columns, groups, starts; double value; };
 // seed 0: the irises; otherwise uniform points
 inline constexpr inertia inertias[] = {
-    {0, 150, 4, 1, 681.3706},
-    {0, 150, 4, 2, 152.347952},
-    {0, 150, 4, 3, 78.8514414},
-    {0, 150, 4, 5, 46.4461821},
-    {0, 150, 4, 8, 30.0645931},
-    {21, 500, 2, 7, 12.3092474},
-    {22, 300, 8, 10, 115.657087},
-    {23, 211, 5, 13, 28.6030054},
-    {24, 1021, 3, 16, 39.0372301},
+    {0, 150, 4, 1, 1, 681.3706},
+    {0, 150, 4, 2, 1, 152.347952},
+    {0, 150, 4, 3, 1, 78.8514414},
+    {0, 150, 4, 5, 1, 46.4461821},
+    {0, 150, 4, 8, 1, 30.0645931},
+    {21, 500, 2, 7, 200, 12.6359179},
+    {22, 300, 8, 10, 200, 117.204691},
+    {23, 211, 5, 13, 200, 29.693026},
+    {24, 1021, 3, 16, 200, 39.846283},
 };
 struct silhouette { std::uint64_t seed; int points, columns, groups; double mean, first, last; };
 inline constexpr silhouette silhouettes[] = {

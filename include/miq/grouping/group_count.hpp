@@ -29,7 +29,7 @@ struct group_count_options {
   double eigen_tolerance = 1e-5;  ///< of the eigenvectors
   bool dense_fallback = true;     ///< of the eigensolver
   std::uint64_t seed = 0;         ///< of everything drawn
-  progress_callback progress;     ///< phases "eigenvectors" and "group counts"; may cancel
+  progress_callback progress{};   ///< phases "eigenvectors" and "group counts"; may cancel
 };
 
 /// The choice, and the scores of all that were tried.

@@ -27,7 +27,8 @@ struct spectral_options {
 struct spectral_result {
   partition groups;                ///< exactly `options.groups` groups, numbered in order of first appearance
   std::vector<float> eigenvalues;  ///< descending, in [-1, 1]; of the connected columns, one for each of their groups;
-                                   ///< empty where no vectors are needed (one such group, or each column alone)
+                                   ///< empty where no vectors are needed (no more such groups than components,
+                                   ///< or each column alone)
   std::int64_t isolated = 0;       ///< columns with no affinity to any other
   std::int64_t components = 0;     ///< connected components of the graph of positive affinities, isolated ones included
 
@@ -51,8 +52,11 @@ struct spectral_result {
 /// neighbours together (`partition::contiguous`); so they are if all columns are isolated. With one group everything is
 /// in it. (Numbers are then given by first appearance.)
 ///
-/// The eigenvalue 1 is repeated once for every connected component; all are found, so with as many groups as
-/// components each component is one group, and with fewer groups no component is split.
+/// The eigenvalue 1 is repeated once for every connected component; all are found. With as many groups as components
+/// each component is one group; with fewer, whole components are joined, the largest first, each to the group that has
+/// the fewest columns so far (any such division cuts nothing; this one is even). Neither takes eigenvectors. A column
+/// whose point has less than 1e-4 of the usual length before scaling (its affinities are negligible beside the others')
+/// counts as the origin.
 ///
 /// @param exec      where to run
 /// @param affinity  [n, n], n >= 1, finite, not negative, symmetric to the bit; the diagonal is checked but counts as 0

@@ -30,7 +30,7 @@ inline group_count_result choose_group_count_on(const host_executor& exec, matri
   const auto maximum = static_cast<int>(std::min<std::int64_t>(options.maximum, n));
   group_count_result result;
   result.isolated = static_cast<std::int64_t>(graph.isolated.size());
-  result.components = graph.components;
+  result.components = graph.components();
   const auto connected = static_cast<std::int64_t>(graph.connected.size());
   eigenpairs_result pairs;
   if (connected > 0) {

@@ -6,6 +6,7 @@
 #include <memory_resource>
 #include <vector>
 
+#include <miq/core/matrix.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
 
 namespace miq::grouping {

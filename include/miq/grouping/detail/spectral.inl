@@ -18,7 +18,7 @@ inline spectral_result spectral_on(const host_executor& exec, matrix_view<const 
           " columns of affinity, got ", options.groups);
   spectral_result result;
   result.isolated = static_cast<std::int64_t>(graph.isolated.size());
-  result.components = graph.components;
+  result.components = graph.components();
   eigenpairs_result pairs;
   if (needs_vectors(graph, options.groups)) {
     pairs = normalised_eigenpairs(exec, affinity, graph, static_cast<int>(connected_groups(graph, options.groups)),

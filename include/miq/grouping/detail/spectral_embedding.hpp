@@ -18,10 +18,13 @@ inline namespace MIQ_INSTRUCTION_SET {
 
 /// The graph of positive affinities: which columns have any, and its components.
 struct affinity_graph {
-  std::vector<std::int64_t> connected;  ///< columns with affinity to another, ascending
-  std::vector<std::int64_t> isolated;   ///< the others
-  std::vector<double> inverse_root;     ///< 1 / sqrt(row sum without the diagonal) of each connected column
-  std::int64_t components = 0;          ///< isolated columns included
+  std::vector<std::int64_t> connected;    ///< columns with affinity to another, ascending
+  std::vector<std::int64_t> isolated;     ///< the others
+  std::vector<double> inverse_root;       ///< 1 / sqrt(row sum without the diagonal) of each connected column
+  std::vector<std::int32_t> component;    ///< of each connected column, numbered in order of first appearance
+  std::int64_t connected_components = 0;  ///< without the isolated columns
+
+  std::int64_t components() const { return connected_components + static_cast<std::int64_t>(isolated.size()); }
 };
 
 /// Eight running sums, added up in a fixed order: fast and the same everywhere.
@@ -34,29 +37,35 @@ inline double row_sum(const float* row, std::int64_t n) {
   return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
 }
 
-inline std::int64_t count_components(matrix_view<const float> affinity, const std::vector<std::int64_t>& columns) {
-  std::vector<std::int64_t> unreached(columns.rbegin(), columns.rend());
-  std::vector<std::int64_t> frontier;
-  std::int64_t components = 0;
+/// Breadth first. Each row that is visited is compared with the columns not yet reached only.
+inline void find_components(matrix_view<const float> affinity, affinity_graph& graph) {
+  const auto n = static_cast<std::int64_t>(graph.connected.size());
+  graph.component.assign(static_cast<std::size_t>(n), 0);
+  std::vector<std::int64_t> unreached, frontier;  // places in `connected`
+  for (std::int64_t c = n; c-- > 0;) unreached.push_back(c);
   while (!unreached.empty()) {
-    frontier.push_back(unreached.back());
+    const auto name = static_cast<std::int32_t>(graph.connected_components++);
+    const auto reach = [&](std::int64_t place) {
+      graph.component[static_cast<std::size_t>(place)] = name;
+      frontier.push_back(place);
+    };
+    reach(unreached.back());
     unreached.pop_back();
-    ++components;
     while (!frontier.empty() && !unreached.empty()) {
-      const float* row = affinity.data() + frontier.back() * affinity.leading();
+      const auto from = graph.connected[static_cast<std::size_t>(frontier.back())];
+      const float* row = affinity.data() + from * affinity.leading();
       frontier.pop_back();
       std::size_t left = 0;
-      for (const auto column : unreached) {
-        if (row[column] > 0)
-          frontier.push_back(column);
+      for (const auto place : unreached) {
+        if (row[graph.connected[static_cast<std::size_t>(place)]] > 0)
+          reach(place);
         else
-          unreached[left++] = column;
+          unreached[left++] = place;
       }
       unreached.resize(left);
     }
     frontier.clear();
   }
-  return components;
 }
 
 /// Checks the affinities and finds their graph.
@@ -77,7 +86,7 @@ inline affinity_graph graph_of(const host_executor& exec, matrix_view<const floa
     (degree > 0 ? graph.connected : graph.isolated).push_back(r);
     if (degree > 0) graph.inverse_root.push_back(1 / std::sqrt(degree));
   }
-  graph.components = count_components(affinity, graph.connected) + static_cast<std::int64_t>(graph.isolated.size());
+  find_components(affinity, graph);
   return graph;
 }
 
@@ -104,14 +113,16 @@ inline eigenpairs_result normalised_eigenpairs(const host_executor& exec, matrix
   return largest_eigenpairs_unchecked(exec, normalised, count, options);
 }
 
-/// Rows of the first `count` vectors, scaled to length 1 (a row of zeros stays).
+/// Rows of the first `count` vectors, scaled to length 1. A row below 1e-4 of the root mean square length is rounding
+/// error, not a direction, and becomes zero, so that such columns stay together.
 inline matrix<float> unit_rows(const host_executor& exec, const matrix<float>& vectors, std::int64_t count) {
   matrix<float> points(vectors.rows(), count, exec.resource());
+  const double nothing = 1e-8 * static_cast<double>(count) / static_cast<double>(vectors.rows());
   for (std::int64_t r = 0; r < vectors.rows(); ++r) {
     double square = 0;
     for (std::int64_t j = 0; j < count; ++j)
       square += static_cast<double>(vectors(r, j)) * static_cast<double>(vectors(r, j));
-    const double factor = square > 0 ? 1 / std::sqrt(square) : 0.0;
+    const double factor = square > nothing ? 1 / std::sqrt(square) : 0.0;
     for (std::int64_t j = 0; j < count; ++j)
       points(r, j) = static_cast<float>(static_cast<double>(vectors(r, j)) * factor);
   }
@@ -124,10 +135,31 @@ inline std::int64_t connected_groups(const affinity_graph& graph, std::int64_t g
   return std::min<std::int64_t>(groups - 1, static_cast<std::int64_t>(graph.connected.size()));
 }
 
-/// Whether a division into so many groups needs eigenvectors: neither one group nor every connected column alone.
+/// Whether a division into so many groups needs eigenvectors: neither whole components in each group nor every
+/// connected column alone.
 inline bool needs_vectors(const affinity_graph& graph, std::int64_t groups) {
   const auto own = connected_groups(graph, groups);
-  return own > 1 && own < static_cast<std::int64_t>(graph.connected.size());
+  return own > graph.connected_components && own < static_cast<std::int64_t>(graph.connected.size());
+}
+
+/// Components joined to `groups` groups, at most as many as there are components: the largest first, each to the group
+/// that has the fewest columns so far; of equal ones the first.
+inline partition join_components(const affinity_graph& graph, std::int64_t groups) {
+  std::vector<std::int64_t> sizes(static_cast<std::size_t>(graph.connected_components), 0);
+  for (const auto component : graph.component) ++sizes[static_cast<std::size_t>(component)];
+  std::vector<std::size_t> order(sizes.size());
+  for (std::size_t c = 0; c < order.size(); ++c) order[c] = c;
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
+  std::vector<std::int64_t> columns(static_cast<std::size_t>(groups), 0);
+  std::vector<std::int32_t> group_of(sizes.size());
+  for (const auto c : order) {
+    const auto smallest = std::min_element(columns.begin(), columns.end());
+    *smallest += sizes[c];
+    group_of[c] = static_cast<std::int32_t>(smallest - columns.begin());
+  }
+  std::vector<std::int32_t> labels;
+  for (const auto component : graph.component) labels.push_back(group_of[static_cast<std::size_t>(component)]);
+  return partition(std::move(labels));
 }
 
 /// The division of all columns, from that of the connected ones.
@@ -153,7 +185,8 @@ inline partition divide(const host_executor& exec, const affinity_graph& graph, 
   const auto own = connected_groups(graph, groups);
   if (!needs_vectors(graph, groups)) {
     const auto connected = static_cast<std::int64_t>(graph.connected.size());
-    return with_isolated(graph, own == 1 ? partition::single(connected) : partition::each_alone(connected), groups);
+    return with_isolated(graph, own == connected ? partition::each_alone(connected) : join_components(graph, own),
+                         groups);
   }
   options.groups = static_cast<int>(own);
   clusters = kmeans_on(exec, unit_rows(exec, vectors, own), options);

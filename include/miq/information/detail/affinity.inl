@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include <miq/calibration/detail/upper_blocks.hpp>
-#include <miq/information/detail/correlation.inl>
+#include <miq/information/correlation.hpp>
 #include <miq/information/detail/elementary.hpp>
 
 namespace miq::information {
