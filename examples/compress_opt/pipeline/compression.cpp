@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <limits>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <miq/calibration/accumulator.hpp>
@@ -140,7 +141,7 @@ class runner {
   run_report run();
 
  private:
-  void check_targets() const;
+  void check_targets(const opt_config& config);
   void load();
   void expect_work(progress_meter& meter) const;
   method_report run_method(method which, progress_meter& meter);
@@ -157,6 +158,7 @@ class runner {
   run_inputs in_;
   run_report result_;
   work_estimate work_;
+  bool made_save_directory_ = false;
 };
 
 runner::runner(const options& chosen, const run_hooks& hooks)
@@ -168,14 +170,29 @@ bool runner::selects_input(std::int64_t layer, layer_input input) const {
 }
 
 /// Finds out before the work whether results can be stored.
-void runner::check_targets() const {
+void runner::check_targets(const opt_config& config) {
   if (chosen_.save.empty()) return;
   std::error_code failure;
-  if (chosen_.methods.size() > 1 && !std::filesystem::exists(chosen_.save)) {
+  if (chosen_.methods.size() > 1 && !std::filesystem::exists(chosen_.save, failure)) {
     std::filesystem::create_directory(chosen_.save, failure);
     if (failure) throw checkpoint_error(chosen_.save.string() + ": cannot be created: " + failure.message());
+    made_save_directory_ = true;
   }
   for (const auto which : chosen_.methods) check_save_target(chosen_.model, chosen_.save_directory(which));
+
+  // Weights in float32, biases and norms left out.
+  const auto values = static_cast<double>(config.vocabulary) * static_cast<double>(config.embedding) +
+                      static_cast<double>(config.layers) *
+                          (4 * static_cast<double>(config.hidden) * static_cast<double>(config.hidden) +
+                           2 * static_cast<double>(config.hidden) * static_cast<double>(config.feed_forward));
+  const double needed = 4 * values * static_cast<double>(chosen_.methods.size());
+  const auto target = std::filesystem::absolute(chosen_.save).lexically_normal() / "";
+  const auto space = std::filesystem::space(
+      std::filesystem::is_directory(target, failure) ? target : target.parent_path().parent_path(), failure);
+  if (!failure && static_cast<double>(space.available) < needed)
+    throw checkpoint_error(join_message(chosen_.save.string(), ": saving needs about ", std::ceil(needed / 1e6),
+                                        " MB, but only ", std::floor(static_cast<double>(space.available) / 1e6),
+                                        " MB are free there"));
 }
 
 void runner::load() {
@@ -191,7 +208,7 @@ void runner::load() {
   if (result_.selected == 0)
     throw option_error(join_message("--minlayer, --maxlayer, --prune_only, --invert: select none of the matrices of ",
                                     config.layers, " layers"));
-  check_targets();
+  check_targets(config);
 
   const auto tokenizer = byte_pair_tokenizer::load(chosen_.model);
   const auto read = [&](const std::string& name, const std::filesystem::path& file, auto&& cut) {
@@ -388,10 +405,16 @@ method_report runner::run_method(method which, progress_meter& meter) {
 
 run_report runner::run() {
   check_options(chosen_);
-  load();
-  progress_meter meter(hooks_, result_.config.layers);
-  expect_work(meter);
-  for (const auto which : chosen_.methods) result_.methods.push_back(run_method(which, meter));
+  try {
+    load();
+    progress_meter meter(hooks_, result_.config.layers);
+    expect_work(meter);
+    for (const auto which : chosen_.methods) result_.methods.push_back(run_method(which, meter));
+  } catch (...) {
+    std::error_code ignored;  // of a directory that is not empty: it holds models that are complete
+    if (made_save_directory_) std::filesystem::remove(chosen_.save, ignored);
+    throw;
+  }
   return std::move(result_);
 }
 
