@@ -11,6 +11,7 @@
 #include <new>
 #include <optional>
 
+#include "compress_opt/errors.hpp"
 #include "compress_opt/options.hpp"
 #include "compress_opt/pipeline/compression.hpp"
 #include "compress_opt/pipeline/progress_display.hpp"

@@ -116,7 +116,7 @@ struct prepared_inputs {
 struct group_report {
   std::int64_t columns = 0;
   int bits = 0;           ///< 16 where nothing was quantised
-  double importance = 0;  ///< mean over its columns
+  double importance = 0;  ///< mean over its kept weights (the expected ones, where the mask comes later)
   std::int64_t kept = 0;  ///< weights kept
   double mi_within = 0;   ///< mean over pairs inside, nats; 0 for a single column or without estimates
   double mi_between = 0;  ///< mean over pairs with one column inside

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cmath>
 
+#include <miq/core/detail/finite.hpp>
+
 namespace miq {
 
 inline compress_options sparsegpt_options(double sparsity, int bits) {
@@ -157,7 +159,7 @@ inline void conditional_importance(matrix_view<const float> weights, const matri
 inline std::vector<int> choose_bits(const host_executor& exec, matrix_view<const float> weights,
                                     const calibration::statistics_view<>& seen, const prepared_inputs& shared,
                                     const compress_options& options, const matrix<std::uint8_t>& kept,
-                                    std::vector<float>& importances, layer_report& report) {
+                                    std::vector<double>& importances, layer_report& report) {
   const auto rows = weights.rows();
   const auto columns = weights.columns();
   const auto groups = shared.groups.groups();
@@ -167,10 +169,6 @@ inline std::vector<int> choose_bits(const host_executor& exec, matrix_view<const
   } else {
     conditional_importance(weights, shared.upper, of_column);
   }
-  importances.resize(static_cast<std::size_t>(groups));
-  allocation::group_importance(exec, of_column, shared.groups.labels(), importances);
-  if (groups == 1 && options.grouping == column_grouping::single) return {static_cast<int>(options.average_bits)};
-
   // Kept weights of each column: counted where the mask is known, else the expected share.
   std::vector<double> kept_weights(static_cast<std::size_t>(columns),
                                    static_cast<double>(rows) * (1 - options.sparsity));
@@ -182,19 +180,24 @@ inline std::vector<int> choose_bits(const host_executor& exec, matrix_view<const
   }
   double all_kept = 0;
   std::vector<allocation::bit_item> items(static_cast<std::size_t>(groups));
-  for (std::int64_t c = 0; c < columns; ++c) {
-    all_kept += kept_weights[static_cast<std::size_t>(c)];
-    items[static_cast<std::size_t>(shared.groups.labels()[static_cast<std::size_t>(c)])].weights +=
-        kept_weights[static_cast<std::size_t>(c)];
-  }
+  importances.assign(static_cast<std::size_t>(groups), 0.0);
   for (std::int64_t g = 0; g < groups; ++g) {
     auto& item = items[static_cast<std::size_t>(g)];
+    double total = 0;
+    for (const auto c : shared.groups.members(g)) {
+      const double count = kept_weights[static_cast<std::size_t>(c)];
+      item.weights += count;
+      total += count * static_cast<double>(of_column[static_cast<std::size_t>(c)]);
+    }
+    all_kept += item.weights;
+    item.importance = item.weights > 0 ? total / item.weights : 0;
+    importances[static_cast<std::size_t>(g)] = item.importance;
     const auto metadata = quantization::metadata_of_group(rows, columns, shared.groups.size(g), groups,
                                                           options.fit.layout, options.fit.symmetry, options.fit.format);
-    item.importance = static_cast<double>(importances[static_cast<std::size_t>(g)]);
     item.fixed_bits = metadata.fixed_bits;
     item.bits_per_bit = metadata.bits_per_bit;
   }
+  if (groups == 1 && options.grouping == column_grouping::single) return {static_cast<int>(options.average_bits)};
   const double uniform = all_kept * options.average_bits + static_cast<double>(rows) * (16 + options.average_bits);
   const double mask = all_kept < static_cast<double>(rows * columns) ? static_cast<double>(rows * columns) : 0;
   report.budget_bits = uniform + mask;
@@ -244,6 +247,7 @@ inline compressed_layer compress_on(const host_executor& exec, matrix_view<const
   require(seen.columns() == columns && shared.upper.columns() == columns && shared.groups.columns() == columns,
           "compress: statistics and prepared inputs must describe the weights' ", columns, " columns, got ",
           seen.columns(), " and ", shared.upper.columns());
+  require_finite(exec, given_weights, "compress", "weights");
   const bool single = shared.groups.groups() == 1 && options.grouping == column_grouping::single;
   const auto live = shared.factor.dead > 0 ? without_dead_columns(given_weights, seen) : matrix<float>();
   const matrix_view<const float> weights = live.empty() ? given_weights : live.view();
@@ -258,7 +262,7 @@ inline compressed_layer compress_on(const host_executor& exec, matrix_view<const
   layer.report.dead = shared.factor.dead;
   obs::sweep_options sweep{options.mask, options.sparsity, options.column_block};
   obs::sweep_inputs<> in{.weights = weights, .upper = shared.upper};
-  std::vector<float> importances;
+  std::vector<double> importances;
 
   matrix<std::uint8_t> mask;
   if (options.quantise) {
@@ -312,7 +316,7 @@ inline compressed_layer compress_on(const host_executor& exec, matrix_view<const
     auto& report = layer.report.groups[static_cast<std::size_t>(g)];
     report.columns = shared.groups.size(g);
     report.bits = layer.bits[static_cast<std::size_t>(g)];
-    if (!importances.empty()) report.importance = static_cast<double>(importances[static_cast<std::size_t>(g)]);
+    if (!importances.empty()) report.importance = importances[static_cast<std::size_t>(g)];
     for (const auto c : shared.groups.members(g)) report.kept += kept_columns[static_cast<std::size_t>(c)];
   }
   if (!shared.mi.empty() && !single) describe_information(shared.mi, shared.groups, layer.report.groups);
