@@ -58,7 +58,7 @@ void run(const compress_opt::options& chosen) {
   }
   std::cout << plain_table(result_cells(result)) << std::flush;
   if (folder) folder->write(result);
-  if (!std::cout) throw input_error("the table cannot be written to the standard output");
+  if (!std::cout) throw compress_opt::input_error("the table cannot be written to the standard output");
 }
 
 }  // namespace
