@@ -3,7 +3,7 @@
 
 Usage: make_reference.py > torch_sweep.txt        (needs PyTorch; run only to make the file anew)
 
-The layer is exact in any float format: weights are integers / 64, and H = 2/n X^T X of n = 128 tokens of integers.
+The layer is exact in any float format: weights are integers / 4096, and H = 2/n X^T X of n = 128 tokens of integers.
 Seeds are tried until no decision of any case lies near its boundary, so that float and double must decide alike.
 The sweep follows Frantar and Alistarh 2023, algorithm 1, written from the paper; the mask of a block of columns takes
 exactly floor(sparsity * size) weights.
@@ -17,7 +17,7 @@ MARGIN = 2e-4
 
 def layer(seed):
     generator = torch.Generator().manual_seed(seed)
-    w = torch.randint(-40, 41, (ROWS, COLUMNS), generator=generator)
+    w = torch.randint(-2000, 2101, (ROWS, COLUMNS), generator=generator)
     x = torch.randint(-3, 4, (TOKENS, COLUMNS), generator=generator)
     for c in range(1, COLUMNS):
         if c % 3 != 0:
@@ -27,7 +27,7 @@ def layer(seed):
 
 def sweep(w_integers, gram, sparsity, bits):
     """Weights, codes, mask, loss, and how near the nearest decision was to its boundary."""
-    w = w_integers.double() / 64
+    w = w_integers.double() / 4096
     loss, near = 0.0, 1.0
     h = gram.double() * 2 / TOKENS
     h += DAMPING * h.diagonal().mean() * torch.eye(COLUMNS, dtype=torch.float64)
@@ -79,7 +79,7 @@ def main():
         seed += 1
     print(f"# Made by make_reference.py, seed {seed}.")
     print(ROWS, COLUMNS, TOKENS, BLOCK, DAMPING, len(CASES))
-    print("# weights * 64")
+    print("# weights * 4096")
     for row in w.tolist():
         print(*row)
     print("# X^T X")
