@@ -59,8 +59,7 @@ struct layer {
     miq::random_stream random(1);
     for (std::int64_t i = 0; i < weights.size(); ++i) weights.data()[i] = static_cast<float>(0.02 * random.normal());
     for (std::int64_t r = 0; r < columns; ++r)
-      for (std::int64_t c = 0; c < columns; ++c)
-        hessian(r, c) = 1 / (1 + static_cast<float>(std::abs(r - c)));
+      for (std::int64_t c = 0; c < columns; ++c) hessian(r, c) = 1 / (1 + static_cast<float>(std::abs(r - c)));
     scratch.resize(static_cast<std::size_t>(
         std::max(miq::obs::factor_workspace_bytes(columns),
                  miq::obs::sweep_workspace_bytes(rows, columns, 1, rows, miq::obs::sweep_options{}))));
@@ -84,8 +83,7 @@ double sweep_operations(std::int64_t rows, std::int64_t columns) {
 }
 
 void report(benchmark::State& state, double operations) {
-  state.counters["GFLOP/s"] =
-      benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(operations * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
   state.SetLabel(std::string(miq::instruction_set_name()) + ", threads " + std::to_string(executor().threads()));
 }
 
@@ -142,7 +140,8 @@ void add(const std::string& name, Function function, Arguments... arguments) {
 
 int main(int argc, char** argv) {
   const std::pair<std::int64_t, std::int64_t> shapes[] = {{768, 768}, {3072, 768}, {768, 3072}, {4096, 4096}};
-  for (const std::int64_t columns : {768, 3072, 4096}) add("factor/columns:" + std::to_string(columns), factor, columns);
+  for (const std::int64_t columns : {768, 3072, 4096})
+    add("factor/columns:" + std::to_string(columns), factor, columns);
   for (const auto& [rows, columns] : shapes) {
     const auto shape = "/rows:" + std::to_string(rows) + "/columns:" + std::to_string(columns);
     add("sweep" + shape, sweep, rows, columns);
