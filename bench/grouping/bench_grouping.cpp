@@ -42,7 +42,7 @@ miq::matrix<float> distance(const miq::matrix<float>& from) {
 }
 
 miq::host_executor executor(const benchmark::State& state, int argument) {
-  return miq::host_executor({.threads = static_cast<int>(state.range(argument))});
+  return miq::host_executor({.threads = static_cast<int>(state.range(static_cast<std::size_t>(argument)))});
 }
 
 void spectral(benchmark::State& state) {
