@@ -3,6 +3,7 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -174,9 +175,9 @@ class torch_archive final : public tensor_source {
                                     [&](const storage_type& known) { return known.name == tensor.storage_type; });
     if (type == std::end(storage_types)) fail_tensor(name, "has the unknown type torch." + tensor.storage_type);
     const auto count = *element_count(tensor.shape);
-    std::int64_t last = tensor.offset;  // index of the last element
-    bool fits = count <= tensor.storage_elements &&
-                !__builtin_mul_overflow_p(tensor.storage_elements, std::int64_t{8}, std::int64_t{0});
+    std::int64_t last = tensor.offset;                     // index of the last element
+    constexpr std::int64_t most_elements = INT64_MAX / 8;  // so that their bytes fit 63 bits
+    bool fits = count <= tensor.storage_elements && tensor.storage_elements <= most_elements;
     for (std::size_t i = 0; i < tensor.shape.size() && fits && count > 0; ++i) {
       std::int64_t reach = 0;
       fits = !__builtin_mul_overflow(tensor.shape[i] - 1, tensor.strides[i], &reach) &&

@@ -159,6 +159,7 @@ class runner {
   run_report result_;
   work_estimate work_;
   bool made_save_directory_ = false;
+  double hook_seconds_ = 0;  // of one method, spent in `hooks_.grouped`
 };
 
 runner::runner(const options& chosen, const run_hooks& hooks)
@@ -307,8 +308,10 @@ void runner::compress_layer(method which, const miq::compress_options& how, std:
       entry.report = std::move(compressed.report);
       report.matrices.push_back(std::move(entry));
     }
-    if (hooks_.grouped)
+    if (hooks_.grouped) {
+      const miq::detail::phase_timer timer(hook_seconds_);
       hooks_.grouped({which, index, result_.config.layers, input, shared, std::span(report.matrices).subspan(first)});
+    }
     report.inputs.push_back(std::move(described));
   }
 }
@@ -387,10 +390,11 @@ method_report runner::run_method(method which, progress_meter& meter) {
     report.storage.kept = report.storage.weights;
     report.storage.code_bits = 16 * static_cast<double>(report.storage.weights);
   } else {
+    hook_seconds_ = 0;
     const stopwatch watch;
     copy = in_.dense;
     compress(which, *copy, report, meter);
-    report.seconds = watch.seconds();
+    report.seconds = watch.seconds() - hook_seconds_;
   }
   const auto& model = copy ? *copy : in_.dense;
   if (!chosen_.save.empty()) {

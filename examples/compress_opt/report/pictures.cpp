@@ -228,13 +228,15 @@ canvas draw_information(const std::string& title, miq::matrix_view<const float> 
         map_colour(1 - static_cast<double>(r) / static_cast<double>(std::max<std::int64_t>(side - 1, 1))));
   picture.frame(bar_x - 1, above - 1, 26, side + 2, black);
   picture.text(bar_x, above - 30, "MI (nats)");
-  for (int i = 0; i <= 5; ++i) {
-    const double share = i / 5.0;
-    const auto at = above + side - static_cast<std::int64_t>(std::lround(share * static_cast<double>(side)));
+  const auto label = [&](double value, const std::string& words) {
+    const auto at =
+        above + side - static_cast<std::int64_t>(std::lround(std::sqrt(value / top) * static_cast<double>(side)));
     picture.rectangle(bar_x + 25, at, 6, 1, black);
-    const bool capped = i == 5 && largest_value > top;
-    picture.text(bar_x + 36, at - 7, (capped ? ">=" : "") + axis_number(share * share * top));
-  }
+    picture.text(bar_x + 36, at - 7, words);
+  };
+  for (const double tick : ticks_to(top, 5))
+    if (std::sqrt(tick / top) < 0.96) label(tick, axis_number(tick));
+  label(top, (largest_value > top ? ">=" : "") + axis_number(top));
   return picture;
 }
 
