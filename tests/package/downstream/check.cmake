@@ -24,7 +24,7 @@ endfunction()
 
 function(run_program program)
   run(COMMAND ${program})
-  if(NOT output MATCHES "^miq ${VERSION}, sum 2000\n$")
+  if(NOT output MATCHES "^miq ${VERSION}, sparsity 0.5, sum [-0-9.e]+\n$")
     message(FATAL_ERROR "The downstream program printed: ${output}")
   endif()
 endfunction()

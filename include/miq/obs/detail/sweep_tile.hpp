@@ -255,7 +255,7 @@ inline void keep_largest_of_rows(std::int32_t* keys, std::int64_t width, std::in
     std::int32_t* column = keys + r;
     integer_lanes found = {};
     for (int bit = 30; bit >= 0 && count > 0; --bit) {
-      const integer_lanes tried = found | (1 << bit);
+      const integer_lanes tried = found | (std::int32_t{1} << bit);
       integer_lanes below = {};
       for (std::int64_t c = 0; c < width; ++c) below -= load<integer_lanes>(column + c * tile_rows) < tried;
       found = below < static_cast<std::int32_t>(count) ? tried : found;
