@@ -72,7 +72,7 @@ TEST_CASE("the repeated eigenvalues of cycles are found twice", "[grouping]") {
   // first once, all others (but the last of an even n) twice. Dense below 257, the block iteration above.
   const auto n = GENERATE(3, 4, 5, 31, 256, 257, 401, 512);
   const auto exec = threads(2);
-  const int count = std::min(9, n);
+  const int count = std::min(8, n);
   const auto matrix = cycle(n);
   const auto pairs = largest_eigenpairs(exec, matrix, count, {.seed = miq_test::seed()});
   Eigen::VectorXd exact(n);
@@ -81,9 +81,9 @@ TEST_CASE("the repeated eigenvalues of cycles are found twice", "[grouping]") {
   check_pairs(matrix, pairs, exact, 1e-5);
 }
 
-TEST_CASE("the hypercube's eigenvalues, repeated 1, 9 and 36 times, are all found", "[grouping]") {
-  // The adjacency of the d-cube has d - 2 i, C(d, i) times. Ten distinct values in 512: the Krylov space ends early.
-  constexpr int dimensions = 9, n = 1 << dimensions;
+TEST_CASE("the hypercube's eigenvalues, repeated 1, 10 and 45 times, are all found", "[grouping]") {
+  // The adjacency of the d-cube has d - 2 i, C(d, i) times. Eleven distinct values in 1024: the Krylov space ends early.
+  constexpr int dimensions = 10, n = 1 << dimensions;
   miq::matrix<float> matrix(n, n);
   for (int i = 0; i < n; ++i)
     for (int bit = 0; bit < dimensions; ++bit) matrix(i, i ^ (1 << bit)) = 1;
@@ -92,7 +92,7 @@ TEST_CASE("the hypercube's eigenvalues, repeated 1, 9 and 36 times, are all foun
   for (int i = 0; i < n; ++i) values.push_back(dimensions - 2 * std::popcount(static_cast<unsigned>(i)));
   std::sort(values.begin(), values.end(), std::greater<>());
   for (int i = 0; i < n; ++i) exact(i) = values[static_cast<std::size_t>(i)];
-  for (const int count : {1, 2, 10, 11, 30, 46, 47, 50}) {
+  for (const int count : {1, 2, 11, 12, 30, 56}) {
     const auto pairs = largest_eigenpairs(threads(2), matrix, count, {.seed = miq_test::seed()});
     CHECK(pairs.solver == eigen_solver::block_krylov);
     check_pairs(matrix, pairs, exact, 1e-5);

@@ -191,9 +191,9 @@ inline krylov_shape krylov_shape_for(std::int64_t n, std::int64_t count, std::in
   if (n <= dense_up_to) return {};
   // Wider than `count`, so that the last wanted pair converges too; whole vectors of sixteen floats.
   const std::int64_t block = (count + 8 + 15) / 16 * 16;
-  const std::int64_t steps = std::min<std::int64_t>(5, n / 2 / block);
-  if (steps < 4) return {};
-  return {block, steps * block};
+  constexpr std::int64_t blocks = 5;  // fewer need many more products, more make the projected problem dear
+  if (2 * blocks * block > n) return {};
+  return {block, blocks * block};
 }
 
 /// The block iteration. The basis V holds, after a restart, the best Ritz vectors, then blocks Q that extend it; with
@@ -224,8 +224,11 @@ class block_krylov {
       if (size_ + block_ > basis_.columns()) restart();
       append_next();
       expand();
-      if (!solve_projected()) return false;
-      if (converged() && finish(result)) return true;
+      // The projected problem is worth solving while it is small, and needed before a restart.
+      if (size_ <= 3 * block_ || size_ + block_ > basis_.columns()) {
+        if (!solve_projected()) return false;
+        if (converged() && finish(result)) return true;
+      }
       if (!orthonormalise_next()) return false;
     }
     return false;
