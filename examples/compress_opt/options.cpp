@@ -274,7 +274,10 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->group(of_results);
 
-  app.add_option("--seed", chosen.seed, "Of everything drawn at random")->capture_default_str()->type_name("N");
+  app.add_option("--seed", chosen.seed, "Of everything drawn at random")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);  // else -1 would become 2^64 - 1
   app.add_option("--threads", chosen.threads, "Threads; 0: one per core")->capture_default_str()->type_name("N");
 
   try {

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "compress_opt/checkpoint/checkpoint.hpp"
 #include "compress_opt/pipeline/compression.hpp"
@@ -48,8 +49,8 @@ void change_weight(const fs::path& model, const std::string& tensor, float value
 }  // namespace
 
 TEST_CASE("all methods run, and those with a budget keep it", "[pipeline]") {
-  const auto sparsity = GENERATE(0.0, 0.5, 0.7);
-  const auto bits = GENERATE(3, 4);
+  const auto [sparsity, bits] =
+      GENERATE(std::pair(0.0, 3), std::pair(0.0, 4), std::pair(0.5, 3), std::pair(0.5, 4), std::pair(0.7, 4));
   tiny_run tiny(seed());
   tiny.chosen.sparsity = sparsity;
   tiny.chosen.wbits = bits;
@@ -99,6 +100,19 @@ TEST_CASE("all methods run, and those with a budget keep it", "[pipeline]") {
     CHECK(input.group_sizes.size() == 4);
     CHECK(input.mean_mi > 0);
   }
+}
+
+TEST_CASE("a budget that metadata alone would use up is an error that names the matrix", "[pipeline]") {
+  // fc2 of 32 rows and 80 columns keeps 768 weights: 3 bits uniformly are 768 * 3 + 32 * (16 + 3) = 2912 bits, but a
+  // scale, a zero point and a width for each column with 2 bits are 768 * 2 + 80 * (16 + 2 + 3) = 3216.
+  tiny_run tiny(1);
+  tiny.chosen.methods = {method::enhanced};
+  tiny.chosen.sparsity = 0.7;
+  tiny.chosen.wbits = 3;
+  const auto message = refusal<miq::invalid_argument>(tiny.chosen);
+  CHECK(contains(message, "enhanced, 0.fc2"));
+  CHECK(contains(message, "2912"));
+  CHECK(contains(message, "3216"));
 }
 
 TEST_CASE("results do not depend on the number of threads", "[pipeline]") {
