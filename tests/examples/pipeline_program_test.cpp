@@ -27,6 +27,8 @@ pid_t start(const std::vector<std::string>& arguments, const temporary_directory
   words.insert(words.begin(), MIQ_COMPRESS_OPT);
   const auto out = (directory / "stdout").string();
   const auto err = (directory / "stderr").string();
+  write_text(out, "");  // so that they can be read at once
+  write_text(err, "");
   std::vector<char*> pointers;
   for (auto& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
