@@ -1,6 +1,7 @@
 // errors.hpp: what goes wrong with the files that the program reads and writes.
 #pragma once
 
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 
@@ -36,14 +37,16 @@ class text_error : public input_error {
   using input_error::input_error;
 };
 
-/// Calls `read` and turns an `input_error` of the parts that know files only into the caller's kind of error.
+/// Calls `work` and turns the errors of the parts that know files only, and of the file system, into the caller's kind.
 template <class Error, class Function>
-auto errors_as(Function&& read) {
+auto errors_as(Function&& work) {
   try {
-    return read();
+    return work();
   } catch (const Error&) {
     throw;
   } catch (const input_error& failure) {
+    throw Error(failure.what());
+  } catch (const std::filesystem::filesystem_error& failure) {
     throw Error(failure.what());
   }
 }

@@ -323,14 +323,14 @@ void check_save_target(const fs::path& source, const fs::path& given) {
 void save_model(const opt_model& model, const fs::path& source, const fs::path& target, const save_options& options) {
   check_save_target(source, target);
   const auto type = options.type.value_or(model.stored_as);
-  partial_directory directory(clean_target(target));
   errors_as<checkpoint_error>([&] {
+    partial_directory directory(clean_target(target));
     write_config(model, source, directory.path(), type);
     for (const auto name : copied_files)
       if (fs::exists(source / name)) write_bytes(directory.path() / name, mapped_file(source / name).bytes());
+    write_weights(model, directory.path() / weights_file, type, options.progress);
+    directory.commit();
   });
-  write_weights(model, directory.path() / weights_file, type, options.progress);
-  directory.commit();
 }
 
 }  // namespace compress_opt
