@@ -141,7 +141,7 @@ TEST_CASE("layers and what is observed equal the formulas in double precision", 
     std::vector<layer_input> order;
     pass.observe_layer(index, hidden, [&](layer_input input, miq::matrix_view<const float> x) {
       CHECK(x.rows() <= 2 * context);
-      CHECK(worst_difference(inputs.at(input).middleRows(seen[input], x.rows()), x) < 5e-5);
+      CHECK(worst_difference(inputs.at(input).middleRows(seen[input], x.rows()), x) < 2e-4);
       seen[input] += x.rows();
       order.push_back(input);
     });
@@ -150,7 +150,7 @@ TEST_CASE("layers and what is observed equal the formulas in double precision", 
     for (std::size_t i = 0; i < order.size(); ++i) CHECK(order[i] == all_layer_inputs[i % 4]);
     for (const auto input : all_layer_inputs) CHECK(seen[input] == hidden.values.rows());
     pass.run_layer(index, hidden);
-    CHECK(worst_difference(output, hidden.values) < 5e-5);
+    CHECK(worst_difference(output, hidden.values) < 2e-4);
   }
 }
 
