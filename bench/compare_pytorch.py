@@ -52,7 +52,7 @@ def arguments():
     parser.add_argument("--wbits", type=int, default=4, help="(default: %(default)s)")
     parser.add_argument("--json", metavar="FILE", help="write all figures to FILE")
     layer = parser.add_argument_group("one layer")
-    layer.add_argument("--bench", default="build/release/bench/obs/sweep_bench", metavar="PROGRAM",
+    layer.add_argument("--bench", default="build/release/bench/obs/bench_obs", metavar="PROGRAM",
                        help="miq's benchmark program; it is told the threads by MIQ_BENCH_THREADS (default: %(default)s)")
     layer.add_argument("--shapes", type=shape, nargs="*", metavar="ROWSxCOLUMNS",
                        default=[(768, 768), (3072, 768), (768, 3072), (4096, 4096)],
@@ -204,7 +204,7 @@ def compare_models(options, torch, peer_module):
         "max_position_embeddings"]
     command = [program(options.compress_opt, "--compress-opt"), options.model, "--methods", "sparsegpt",
                "--calibration", options.calibration, "--nsamples", options.nsamples, "--seqlen", seqlen,
-               "--sparsity", options.sparsity, "--wbits", options.wbits, "--threads", options.threads]
+               "--sparsity", options.sparsity, "--wbits", options.wbits, "--threads", options.threads, "--no_eval"]
     command = [str(part) for part in command] + shlex.split(options.compress_opt_arguments)
     windows = peer_module.calibration_windows(options.model, options.calibration, options.nsamples, seqlen)
 
