@@ -39,19 +39,18 @@ void check_result(const miq::matrix<float>& points, const kmeans_result& result,
 TEST_CASE("k-means is not worse than scikit-learn's by more than 0.5 %", "[grouping]") {
   for (const auto& expected : grouping_reference::inertias) {
     INFO("seed " << expected.seed << ", " << expected.groups << " groups");
-    if (expected.seed == 0) {
-      miq::matrix<float> points(expected.points, expected.columns);
+    auto points = uniform_points(expected.seed, expected.points, expected.columns);
+    if (expected.seed == 0)
       std::copy(std::begin(grouping_reference::iris), std::end(grouping_reference::iris), points.data());
+    if (expected.starts == 1) {  // the best of ten starts, which find the same optimum
       const auto result = kmeans(threads(2), points, {.groups = expected.groups, .seed = miq_test::seed()});
       CHECK(result.inertia <= 1.005 * expected.value);
       CHECK(result.converged);
       check_result(points, result, expected.groups);
       if (expected.groups == 1) CHECK(result.inertia == Approx(expected.value).epsilon(1e-6));
     } else {
-      // Without structure every start ends elsewhere; the mean of 200 starts has a standard error of at most 0.17 %
-      // (make_reference.py asserts it), so that 0.5 % is more than two standard errors of the difference. The seeds are
-      // fixed, so the outcome is too.
-      const auto points = uniform_points(expected.seed, expected.points, expected.columns);
+      // Starts end in many optima; the mean of scikit-learn's has a standard error of at most 0.17 % (make_reference.py
+      // asserts it), so that 0.5 % is more than two standard errors of the difference. The seeds are fixed.
       const auto exec = threads(2);
       double sum = 0;
       for (int start = 0; start < expected.starts; ++start)
