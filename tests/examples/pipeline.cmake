@@ -8,4 +8,4 @@ miq_add_test(compress_opt_report SOURCES report_test.cpp LIBRARIES compress_opt_
 miq_add_test(compress_opt_program SOURCES pipeline_program_test.cpp LIBRARIES compress_opt_pipeline)
 target_compile_definitions(test_compress_opt_program PRIVATE MIQ_COMPRESS_OPT="$<TARGET_FILE:compress_opt>")
 add_dependencies(test_compress_opt_program compress_opt)
-miq_add_test(compress_opt_reference SOURCES reference_test.cpp LIBRARIES compress_opt_pipeline LABELS slow)
+miq_add_test(compress_opt_reference SOURCES reference_test.cpp LIBRARIES compress_opt_pipeline LABELS slow TIMEOUT 2400)
