@@ -1,0 +1,138 @@
+// What the estimators from samples share: checks, channels laid out one behind the other, and the way over the pairs.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <thread>
+
+#include <miq/calibration/detail/upper_blocks.hpp>
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix.hpp>
+#include <miq/core/progress.hpp>
+#include <miq/information/detail/checks.hpp>
+#include <miq/information/estimate.hpp>
+
+namespace miq::information::detail {
+
+/// Throws unless there are channels, at least `minimum_tokens` tokens, and only finite values.
+inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
+                            std::int64_t minimum_tokens) {
+  require(samples.columns() > 0, function, ": samples must have at least one channel, got ",
+          shape_text(samples.rows(), samples.columns()));
+  require(samples.rows() >= minimum_tokens, function, ": samples must hold at least ", minimum_tokens, " tokens, got ",
+          samples.rows());
+  exec.parallel_for(samples.rows(), [&](std::int64_t t) {
+    const auto row = samples.row(t);
+    for (std::int64_t c = 0; c < row.size(); ++c)
+      require(std::isfinite(row[c]), function, ": samples must be finite, got ", row[c], " in channel ", c,
+              " at token ", t);
+  });
+}
+
+inline void require_pairs(const char* function, std::span<const channel_pair> pairs, std::int64_t channels,
+                          vector_view<float> out) {
+  require(out.size() == static_cast<std::int64_t>(pairs.size()), function, ": mi must have ", pairs.size(),
+          " elements to match the pairs, got ", out.size());
+  for (std::size_t p = 0; p < pairs.size(); ++p)
+    for (const auto channel : {pairs[p].first, pairs[p].second})
+      require(channel >= 0 && channel < channels, function, ": pairs must be of channels 0 to ", channels - 1, ", got ",
+              channel, " in pair ", p);
+}
+
+inline void require_mi(const char* function, matrix_view<const float> samples, matrix_view<float> mi) {
+  const auto channels = samples.columns();
+  require(mi.rows() == channels && mi.columns() == channels, function, ": mi must be ", shape_text(channels, channels),
+          " to match the samples, got ", shape_text(mi.rows(), mi.columns()));
+  require(!miq::detail::overlap(samples, matrix_view<const float>(mi)), function, ": mi must not overlap samples");
+}
+
+/// [tokens, channels] to [channels, tokens], each channel in `leading` floats, the rest of which stays as it is.
+inline void copy_channels(const host_executor& exec, matrix_view<const float> samples, matrix<float>& out) {
+  constexpr std::int64_t tile = 64;
+  const auto channels = samples.columns(), tokens = samples.rows();
+  exec.parallel_for((channels + tile - 1) / tile, [&](std::int64_t block) {
+    const auto first = block * tile, last = std::min(first + tile, channels);
+    for (std::int64_t t0 = 0; t0 < tokens; t0 += tile)
+      for (auto c = first; c < last; ++c)
+        for (auto t = t0; t < std::min(t0 + tile, tokens); ++t) out(c, t) = samples(t, c);
+  });
+}
+
+/// Calls `body(slot, item)` for every item; a slot, 0 up to the number of threads, is in use by one thread at a time,
+/// so that it can own scratch memory. Progress goes from `from` to `to` on the calling thread.
+template <class Body>
+void for_each_item(const host_executor& exec, std::int64_t items, const progress_callback& progress,
+                   std::string_view phase, double from, double to, const Body& body) {
+  const auto caller = std::this_thread::get_id();
+  std::atomic<std::int64_t> next{0};
+  std::atomic<bool> stop{false};
+  exec.parallel_for(exec.threads(), [&](std::int64_t slot) {
+    try {
+      for (;;) {
+        if (stop.load(std::memory_order_relaxed)) return;
+        const auto item = next.fetch_add(1, std::memory_order_relaxed);
+        if (item >= items) return;
+        body(slot, item);
+        if (std::this_thread::get_id() == caller)
+          miq::detail::report_progress(progress, phase,
+                                       from + (to - from) * static_cast<double>(item + 1) / static_cast<double>(items));
+      }
+    } catch (...) {
+      stop.store(true, std::memory_order_relaxed);
+      throw;
+    }
+  });
+}
+
+/// All pairs i < j, in square tiles of the upper triangle. `pair(slot, i, j)` gives the value, which is written to both
+/// places; the diagonal becomes 0. Pairs of a tile come row by row.
+template <class Pair>
+void for_all_pairs(const host_executor& exec, matrix_view<float> mi, std::int64_t tile,
+                   const progress_callback& progress, std::string_view phase, double from, double to,
+                   const Pair& pair) {
+  const auto channels = mi.columns();
+  const auto blocks = (channels + tile - 1) / tile;
+  for_each_item(exec, calibration::detail::upper_blocks_of(blocks), progress, phase, from, to,
+                [&](std::int64_t slot, std::int64_t place) {
+                  const auto [row_block, column_block] = calibration::detail::upper_block_at(place, blocks);
+                  const auto last_row = std::min((row_block + 1) * tile, channels);
+                  const auto last_column = std::min((column_block + 1) * tile, channels);
+                  for (auto i = row_block * tile; i < last_row; ++i) {
+                    if (row_block == column_block) mi(i, i) = 0.0F;
+                    for (auto j = std::max(i + 1, column_block * tile); j < last_column; ++j)
+                      mi(i, j) = mi(j, i) = pair(slot, i, j);
+                  }
+                });
+}
+
+/// A list of pairs. A channel paired with itself gives 0, as on the diagonal of all pairs.
+template <class Pair>
+void for_listed_pairs(const host_executor& exec, std::span<const channel_pair> pairs, vector_view<float> mi,
+                      const progress_callback& progress, std::string_view phase, double from, double to,
+                      const Pair& pair) {
+  constexpr std::int64_t chunk = 8;
+  const auto count = static_cast<std::int64_t>(pairs.size());
+  for_each_item(exec, (count + chunk - 1) / chunk, progress, phase, from, to,
+                [&](std::int64_t slot, std::int64_t item) {
+                  for (auto p = item * chunk; p < std::min((item + 1) * chunk, count); ++p) {
+                    const auto [i, j] = pairs[static_cast<std::size_t>(p)];
+                    // In the order of all pairs, so that the list gives the same bits.
+                    mi[p] = i == j ? 0.0F : pair(slot, std::min(i, j), std::max(i, j));
+                  }
+                });
+}
+
+/// What is done with a negative estimate. Counts it in `negative`, which belongs to the slot that calls.
+inline float finished_estimate(double estimate, bool clip_negative, std::int64_t& negative) {
+  if (estimate < 0) {
+    ++negative;
+    if (clip_negative) return 0.0F;
+  }
+  return static_cast<float>(estimate);
+}
+
+}  // namespace miq::information::detail

@@ -1,0 +1,21 @@
+// information/estimate.hpp: what all estimators of mutual information from samples have in common.
+#pragma once
+
+#include <cstdint>
+
+namespace miq::information {
+
+/// Two channels, by their columns.
+struct channel_pair {
+  std::int64_t first = 0;
+  std::int64_t second = 0;
+};
+
+/// What happened on the way, whatever the estimator.
+struct estimate_result {
+  std::int64_t constant = 0;  ///< channels with one value only; their information and discrete entropy are exactly 0
+  std::int64_t negative = 0;  ///< pairs (i < j) with a negative estimate: kept, or set to 0 where the options say so
+  bool few_tokens = false;    ///< fewer tokens than the estimator needs for a useful value, though it can be computed
+};
+
+}  // namespace miq::information
