@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <miq/calibration/statistics.hpp>
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/core/progress.hpp>
+#include <miq/information/estimate.hpp>
 
 namespace miq::information {
 
@@ -47,6 +50,39 @@ void correlation(const Exec& exec, const calibration::statistics_view<memory_of<
 template <executor Exec>
 correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
                                matrix_view<float, memory_of<Exec>> mi, const correlation_options& options = {});
+
+/// The same for the listed pairs of columns: O(1) a pair, the same bits as in the matrix; a channel with itself gives
+/// 0.
+///
+/// @param mi  [pairs.size()]
+template <executor Exec>
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                               std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
+                               const correlation_options& options = {});
+
+/// The same for all pairs of columns of samples: a pass of `calibration::accumulator` over them, whose covariance is
+/// made in `mi` and turned into information in place.
+///
+/// @param samples  [T, c], finite, at most 2^58 in magnitude, T >= 2
+/// @param mi       [c, c]
+/// @throws cancelled  if the callback says so; `mi` is untouched then
+/// Cost: T c^2 / 2 multiply-adds. Allocates what the accumulator does, about 4 (c + 64)^2 bytes: the size of `mi`.
+template <executor Exec>
+correlation_result correlation(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                               matrix_view<float, memory_of<Exec>> mi, const correlation_options& options = {},
+                               const progress_callback& progress = {});
+
+/// The same for the listed pairs. Sums are in double and in another order than for all pairs, so that values agree to
+/// about 1e-6 of |rho|. Cost: T multiply-adds a pair. Allocates 4 T bytes for each channel that occurs.
+template <executor Exec>
+correlation_result correlation(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                               std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
+                               const correlation_options& options = {}, const progress_callback& progress = {});
+
+/// The same for one pair, x and y [T]. Symmetric to the bit.
+template <executor Exec>
+double correlation(const Exec& exec, vector_view<const float, memory_of<Exec>> x,
+                   vector_view<const float, memory_of<Exec>> y, const correlation_options& options = {});
 
 /// Differential entropy of each channel under a Gaussian model, in nats: `h = 1/2 ln(2 pi e C_jj)` (Cover and Thomas
 /// 2006, example 8.1.2). Negative where the variance is below 1/(2 pi e); minus infinity for a constant channel. Unlike

@@ -288,7 +288,9 @@ inline void merge_on(const host_executor& exec, accumulator_state& into, const a
   into.next_token = std::max(into.next_token, other.next_token);
 }
 
-inline statistics finish_on(const host_executor& exec, const accumulator_state& state) {
+/// The covariance goes to `covariance` [c, c]; the rest is returned.
+inline statistics finish_into(const host_executor& exec, const accumulator_state& state,
+                              matrix_view<float> covariance) {
   require(state.tokens() > 0, "accumulator::finish: at least 1 token must have been added, got 0");
   const auto columns = state.columns;
   const auto n = static_cast<double>(state.tokens());
@@ -302,7 +304,6 @@ inline statistics finish_on(const host_executor& exec, const accumulator_state& 
     out.mean.push_back(constant ? all.minimum(c) : static_cast<float>(all.sum(c) / n));
     out.mean_absolute.push_back(constant ? std::abs(all.minimum(c)) : static_cast<float>(all.absolute(c) / n));
   }
-  out.covariance = matrix<float>(columns, columns);
   const auto blocks = blocks_of(columns);
   exec.parallel_for(upper_blocks_of(blocks), [&](std::int64_t place) {
     const auto at = upper_block_at(place, blocks);
@@ -325,10 +326,17 @@ inline statistics finish_on(const host_executor& exec, const accumulator_state& 
       }
     else
       for (std::int64_t j = 0; j < column_count; ++j)
-        for (std::int64_t i = 0; i < row_count; ++i) out.covariance(column + j, row + i) = block[i * block_columns + j];
+        for (std::int64_t i = 0; i < row_count; ++i) covariance(column + j, row + i) = block[i * block_columns + j];
     for (std::int64_t i = 0; i < row_count; ++i)
-      copy_row(block + i * block_columns, column_count, &out.covariance(row + i, column));
+      copy_row(block + i * block_columns, column_count, &covariance(row + i, column));
   });
+  return out;
+}
+
+inline statistics finish_on(const host_executor& exec, const accumulator_state& state) {
+  matrix<float> covariance(state.columns, state.columns);
+  auto out = finish_into(exec, state, covariance);
+  out.covariance = std::move(covariance);
   return out;
 }
 

@@ -8,12 +8,16 @@
 #include <numeric>
 #include <utility>
 
+#include <miq/core/detail/matrix_product.hpp>
 #include <miq/core/random.hpp>
-#include <miq/grouping/detail/matrix_product.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
 
 namespace miq::grouping {
 namespace detail {
+
+using miq::detail::eigen_on_one_thread;
+using miq::detail::multiply_add;
+using miq::detail::operand;
 inline namespace MIQ_INSTRUCTION_SET {
 
 // Tiles of the n rows, by n alone: products of the matrix are cut into `product_tile` rows; sums over all n rows into

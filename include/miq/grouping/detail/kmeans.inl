@@ -8,11 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include <miq/core/detail/matrix_product.hpp>
 #include <miq/core/random.hpp>
-#include <miq/grouping/detail/matrix_product.hpp>
 
 namespace miq::grouping {
 namespace detail {
+
+using miq::detail::multiply_add;
+using miq::detail::operand;
 inline namespace MIQ_INSTRUCTION_SET {
 
 constexpr std::int64_t point_tile = 64;       // points whose nearest centres are found together

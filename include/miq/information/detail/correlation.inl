@@ -5,10 +5,11 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <vector>
 
-#include <miq/calibration/detail/upper_blocks.hpp>
-#include <miq/information/detail/checks.hpp>
+#include <miq/calibration/accumulator.hpp>
 #include <miq/information/detail/elementary.hpp>
+#include <miq/information/detail/standardised.hpp>
 
 namespace miq::information {
 namespace detail {
@@ -31,37 +32,31 @@ inline void require_statistics(const char* function, const calibration::statisti
             ": variances must be finite and not negative, got ", seen.covariance(c, c), " for column ", c);
 }
 
-inline void correlation_on(const host_executor& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
-                           result_ref<correlation_result> result, const correlation_options& options) {
-  require_statistics("correlation", seen);
-  const auto columns = seen.covariance.columns();
-  require(mi.rows() == columns && mi.columns() == columns, "correlation: mi must be ", shape_text(columns, columns),
-          " to match the statistics, got ", shape_text(mi.rows(), mi.columns()));
-  require(!miq::detail::overlap(seen.covariance, matrix_view<const float>(mi)),
-          "correlation: mi must not overlap the covariance");
-  require(options.max_correlation > 0.0F && options.max_correlation < 1.0F,
-          "correlation: max_correlation must be within (0, 1), got ", options.max_correlation);
-  require_finite_upper(exec, "correlation", "covariances", seen.covariance);
+/// 0 for a constant channel.
+inline std::vector<double> inverse_variances(const calibration::statistics_view<>& seen) {
+  std::vector<double> out(static_cast<std::size_t>(seen.covariance.columns()));
+  for (std::int64_t c = 0; c < seen.covariance.columns(); ++c)
+    if (!is_constant(seen, c)) out[static_cast<std::size_t>(c)] = 1.0 / static_cast<double>(seen.covariance(c, c));
+  return out;
+}
 
-  correlation_result found;
-  found.few_tokens = seen.tokens < 100;
-  for (std::int64_t c = 0; c < columns; ++c) found.constant += is_constant(seen, c);
-
+/// `mi(i, j) = -1/2 ln(1 - C_ij^2 / (C_ii C_jj))`, with the inverses of the variances given apart (0: constant), so
+/// that `mi` may be the covariance itself. Returns how many pairs were clamped.
+inline std::int64_t write_gaussian_information(const host_executor& exec, matrix_view<const float> covariances,
+                                               const std::vector<double>& inverse_variance, matrix_view<float> mi,
+                                               float max_correlation) {
   // In double, C_ij^2 / (C_ii C_jj) has no rounding that float would show, however near to 1 it is.
-  const auto inverse_variance = [&](std::int64_t c) {
-    return is_constant(seen, c) ? 0.0 : 1.0 / static_cast<double>(seen.covariance(c, c));
-  };
-  const auto limit = static_cast<double>(options.max_correlation) * static_cast<double>(options.max_correlation);
+  const auto limit = static_cast<double>(max_correlation) * static_cast<double>(max_correlation);
   std::atomic<std::int64_t> clamped{0};
   calibration::detail::write_symmetric(
       exec, mi,
       [&](std::int64_t first, std::int64_t count, double* scales) {
-        for (std::int64_t k = 0; k < count; ++k) scales[k] = inverse_variance(first + k);
+        std::copy_n(inverse_variance.begin() + first, count, scales);
       },
       [&](std::int64_t i, std::int64_t first, std::int64_t count, const double* scales, float* values) {
         using miq::detail::half_float_lanes;
-        const auto scale = inverse_variance(i);
-        const float* const covariance = &seen.covariance(i, first);
+        const auto scale = inverse_variance[static_cast<std::size_t>(i)];
+        const float* const covariance = &covariances(i, first);
         long_lanes beyond{};
         for (std::int64_t k = 0; k < count; k += double_lanes) {
           const auto part = std::min<std::int64_t>(double_lanes, count - k);
@@ -78,7 +73,31 @@ inline void correlation_on(const host_executor& exec, const calibration::statist
         for (int k = 0; k < double_lanes; ++k) sum += beyond[k];
         if (sum > 0) clamped.fetch_add(sum, std::memory_order_relaxed);
       });
-  found.clamped = clamped.load();
+  return clamped.load();
+}
+
+inline void require_max_correlation(const char* function, float max_correlation) {
+  require(max_correlation > 0.0F && max_correlation < 1.0F, function, ": max_correlation must be within (0, 1), got ",
+          max_correlation);
+}
+
+inline void correlation_on(const host_executor& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
+                           result_ref<correlation_result> result, const correlation_options& options) {
+  require_statistics("correlation", seen);
+  const auto columns = seen.covariance.columns();
+  require(mi.rows() == columns && mi.columns() == columns, "correlation: mi must be ", shape_text(columns, columns),
+          " to match the statistics, got ", shape_text(mi.rows(), mi.columns()));
+  require(!miq::detail::overlap(seen.covariance, matrix_view<const float>(mi)),
+          "correlation: mi must not overlap the covariance");
+  require_max_correlation("correlation", options.max_correlation);
+  require_finite_upper(exec, "correlation", "covariances", seen.covariance);
+
+  correlation_result found;
+  found.few_tokens = seen.tokens < 100;
+  for (std::int64_t c = 0; c < columns; ++c) found.constant += is_constant(seen, c);
+
+  found.clamped =
+      write_gaussian_information(exec, seen.covariance, inverse_variances(seen), mi, options.max_correlation);
   *result = found;
 }
 
@@ -87,6 +106,116 @@ inline correlation_result correlation_on(const host_executor& exec, const calibr
   correlation_result result;
   correlation_on(exec, seen, mi, result, options);
   return result;
+}
+
+inline correlation_result correlation_on(const host_executor& exec, matrix_view<const float> samples,
+                                         matrix_view<float> mi, const correlation_options& options,
+                                         const progress_callback& progress) {
+  require_mi("correlation", samples, mi);
+  require_max_correlation("correlation", options.max_correlation);
+  require_samples(exec, "correlation", samples, 2);
+  constexpr std::int64_t batch = 16 * calibration::accumulator::tile_tokens;
+  calibration::detail::accumulator_state sums(exec.resource());
+  sums.columns = samples.columns();
+  for (std::int64_t t = 0; t < samples.rows(); t += batch) {
+    miq::detail::report_progress(progress, "correlation", static_cast<double>(t) / static_cast<double>(samples.rows()));
+    calibration::detail::add_on(exec, sums, samples.rows_from(t, std::min(batch, samples.rows() - t)));
+  }
+  // The covariance is made where the information is to be, and turned into it in place.
+  const auto seen = calibration::detail::finish_into(exec, sums, mi);
+  correlation_result result;
+  result.few_tokens = seen.tokens < 100;
+  std::vector<double> inverses(seen.minimum.size());
+  for (std::size_t c = 0; c < inverses.size(); ++c) {
+    const auto channel = static_cast<std::int64_t>(c);
+    const auto variance = mi(channel, channel);
+    const bool constant = variance == 0.0F || seen.is_constant(channel);
+    result.constant += constant;
+    if (!constant) inverses[c] = 1.0 / static_cast<double>(variance);
+  }
+  result.clamped = write_gaussian_information(exec, mi, inverses, mi, options.max_correlation);
+  return result;
+}
+
+inline correlation_result correlation_on(const host_executor&, const calibration::statistics_view<>& seen,
+                                         std::span<const channel_pair> pairs, vector_view<float> mi,
+                                         const correlation_options& options) {
+  require_statistics("correlation", seen);
+  require_pairs("correlation", pairs, seen.columns(), mi);
+  require_max_correlation("correlation", options.max_correlation);
+  const auto upper = [&](const channel_pair& pair) {
+    return seen.covariance(std::min(pair.first, pair.second), std::max(pair.first, pair.second));
+  };
+  for (std::size_t p = 0; p < pairs.size(); ++p)
+    require(std::isfinite(upper(pairs[p])), "correlation: covariances must be finite, got ", upper(pairs[p]),
+            " for columns ", pairs[p].first, " and ", pairs[p].second);
+  correlation_result result;
+  result.few_tokens = seen.tokens < 100;
+  const auto inverses = inverse_variances(seen);
+  result.constant = std::count(inverses.begin(), inverses.end(), 0.0);
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    const auto [i, j] = pairs[p];
+    const auto c = static_cast<double>(upper(pairs[p]));
+    const auto square = (c * c) * (inverses[static_cast<std::size_t>(j)] * inverses[static_cast<std::size_t>(i)]);
+    mi[static_cast<std::int64_t>(p)] =
+        i == j ? 0.0F : gaussian_information(square, options.max_correlation, result.clamped);
+  }
+  return result;
+}
+
+/// Channels that occur in a list of pairs, each standardised once, and the information of the pairs from them.
+/// `standardise(samples, channel, row)` fills a row of T floats with mean 0 and mean square 1, or zeros.
+template <class Result, class Standardise>
+void listed_correlations(const host_executor& exec, const char* phase, matrix_view<const float> samples,
+                         std::span<const channel_pair> pairs, vector_view<float> mi, float max_correlation,
+                         const progress_callback& progress, Result& result, const Standardise& standardise) {
+  std::vector<std::int64_t> row_of(static_cast<std::size_t>(samples.columns()), -1), channels;
+  for (const auto& pair : pairs)
+    for (const auto channel : {pair.first, pair.second})
+      if (auto& row = row_of[static_cast<std::size_t>(channel)]; row < 0) {
+        row = static_cast<std::int64_t>(channels.size());
+        channels.push_back(channel);
+      }
+  const auto count = static_cast<std::int64_t>(channels.size());
+  matrix<float> rows(count, samples.rows(), exec.resource());
+  std::vector<std::uint8_t> constant(channels.size());
+  for_each_item(exec, count, progress, phase, 0, 0.5, [&](std::int64_t, std::int64_t k) {
+    const auto place = static_cast<std::size_t>(k);
+    constant[place] = !standardise(channels[place], &rows(k, 0));
+  });
+  result.constant = std::count(constant.begin(), constant.end(), 1);
+  result.few_tokens = samples.rows() < 100;
+  std::vector<std::int64_t> clamped(static_cast<std::size_t>(exec.threads()));
+  for_listed_pairs(exec, pairs, mi, progress, phase, 0.5, 1, [&](std::int64_t slot, std::int64_t i, std::int64_t j) {
+    const auto rho = mean_product(&rows(row_of[static_cast<std::size_t>(i)], 0),
+                                  &rows(row_of[static_cast<std::size_t>(j)], 0), samples.rows());
+    return gaussian_information(rho * rho, max_correlation, clamped[static_cast<std::size_t>(slot)]);
+  });
+  for (const auto n : clamped) result.clamped += n;
+}
+
+inline correlation_result correlation_on(const host_executor& exec, matrix_view<const float> samples,
+                                         std::span<const channel_pair> pairs, vector_view<float> mi,
+                                         const correlation_options& options, const progress_callback& progress) {
+  require_pairs("correlation", pairs, samples.columns(), mi);
+  require_max_correlation("correlation", options.max_correlation);
+  require_samples(exec, "correlation", samples, 2);
+  correlation_result result;
+  listed_correlations(exec, "correlation", samples, pairs, mi, options.max_correlation, progress, result,
+                      [&](std::int64_t c, float* row) {
+                        for (std::int64_t t = 0; t < samples.rows(); ++t) row[t] = samples(t, c);
+                        return standardise(row, samples.rows());
+                      });
+  return result;
+}
+
+inline double correlation_on(const host_executor& exec, vector_view<const float> x, vector_view<const float> y,
+                             const correlation_options& options) {
+  const auto samples = side_by_side(exec, "correlation", x, y);
+  const channel_pair pair{0, 1};
+  float value = 0;
+  correlation_on(exec, samples, {&pair, 1}, {&value, 1}, options, {});
+  return static_cast<double>(value);
 }
 
 inline void gaussian_entropy_on(const host_executor&, const calibration::statistics_view<>& seen,
@@ -120,6 +249,33 @@ template <executor Exec>
 void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
                       vector_view<float, memory_of<Exec>> entropies) {
   detail::gaussian_entropy_on(exec, seen, entropies);
+}
+
+template <executor Exec>
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                               std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
+                               const correlation_options& options) {
+  return detail::correlation_on(exec, seen, pairs, mi, options);
+}
+
+template <executor Exec>
+correlation_result correlation(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                               matrix_view<float, memory_of<Exec>> mi, const correlation_options& options,
+                               const progress_callback& progress) {
+  return detail::correlation_on(exec, samples, mi, options, progress);
+}
+
+template <executor Exec>
+correlation_result correlation(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                               std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
+                               const correlation_options& options, const progress_callback& progress) {
+  return detail::correlation_on(exec, samples, pairs, mi, options, progress);
+}
+
+template <executor Exec>
+double correlation(const Exec& exec, vector_view<const float, memory_of<Exec>> x,
+                   vector_view<const float, memory_of<Exec>> y, const correlation_options& options) {
+  return detail::correlation_on(exec, x, y, options);
 }
 
 }  // namespace miq::information

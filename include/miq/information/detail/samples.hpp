@@ -62,6 +62,19 @@ inline void copy_channels(const host_executor& exec, matrix_view<const float> sa
   });
 }
 
+/// Two channels as the columns of a matrix.
+inline matrix<float> side_by_side(const host_executor& exec, const char* function, vector_view<const float> x,
+                                  vector_view<const float> y) {
+  require(x.size() == y.size(), function, ": x and y must have the same number of tokens, got ", x.size(), " and ",
+          y.size());
+  matrix<float> samples(x.size(), 2, exec.resource());
+  for (std::int64_t t = 0; t < x.size(); ++t) {
+    samples(t, 0) = x[t];
+    samples(t, 1) = y[t];
+  }
+  return samples;
+}
+
 /// Calls `body(slot, item)` for every item; a slot, 0 up to the number of threads, is in use by one thread at a time,
 /// so that it can own scratch memory. Progress goes from `from` to `to` on the calling thread.
 template <class Body>

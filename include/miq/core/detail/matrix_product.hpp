@@ -10,7 +10,7 @@
 
 #include <miq/core/version.hpp>
 
-namespace miq::grouping::detail {
+namespace miq::detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
 enum class operand { as_is, transposed };
@@ -54,4 +54,4 @@ class eigen_on_one_thread {
 };
 
 }  // namespace MIQ_INSTRUCTION_SET
-}  // namespace miq::grouping::detail
+}  // namespace miq::detail
