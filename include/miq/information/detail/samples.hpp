@@ -80,6 +80,7 @@ inline matrix<float> side_by_side(const host_executor& exec, const char* functio
 template <class Body>
 void for_each_item(const host_executor& exec, std::int64_t items, const progress_callback& progress,
                    std::string_view phase, double from, double to, const Body& body) {
+  miq::detail::report_progress(progress, phase, from);
   const auto caller = std::this_thread::get_id();
   std::atomic<std::int64_t> next{0};
   std::atomic<bool> stop{false};
