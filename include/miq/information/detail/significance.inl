@@ -1,0 +1,185 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <miq/core/matrix.hpp>
+#include <miq/core/random.hpp>
+#include <miq/information/detail/samples.hpp>
+
+namespace miq::information {
+namespace detail {
+
+/// Every channel's tokens in an order of its own, given by (seed, round, channel).
+inline void permute_channels(const host_executor& exec, matrix_view<const float> samples, std::uint64_t seed,
+                             std::int64_t round, matrix<float>& out) {
+  constexpr std::int64_t block = 16;
+  const auto tokens = samples.rows(), channels = samples.columns();
+  const auto of_round = random_hash(seed, static_cast<std::uint64_t>(round));
+  exec.parallel_for((channels + block - 1) / block, [&](std::int64_t item) {
+    const auto first = item * block, last = std::min(first + block, channels);
+    for (std::int64_t t = 0; t < tokens; ++t)
+      for (auto c = first; c < last; ++c) out(t, c) = samples(t, c);
+    for (auto c = first; c < last; ++c) {
+      random_stream random(random_hash(of_round, static_cast<std::uint64_t>(c)));
+      for (auto left = tokens; left > 1; --left)
+        std::swap(out(left - 1, c), out(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(left))), c));
+    }
+  });
+}
+
+inline progress_callback part_of_progress(const progress_callback& progress, std::string_view phase, double from,
+                                          double to) {
+  if (!progress) return {};
+  return [&progress, phase, from, to](std::string_view, double done) {
+    return progress(phase, from + done * (to - from));
+  };
+}
+
+/// Runs `estimate(samples, callback)` on permuted samples and hands every round to `count()`.
+template <class Estimate, class Count>
+void for_each_permutation(const host_executor& exec, matrix_view<const float> samples,
+                          const permutation_test_options& options, const progress_callback& progress,
+                          const Estimate& estimate, const Count& count) {
+  matrix<float> permuted(samples.rows(), samples.columns(), exec.resource());
+  const double share = 1.0 / (options.permutations + 1);
+  for (int round = 0; round < options.permutations; ++round) {
+    permute_channels(exec, samples, options.seed, round, permuted);
+    estimate(matrix_view<const float>(permuted.view()),
+             part_of_progress(progress, "permutations", (round + 1) * share, (round + 2) * share));
+    count();
+  }
+}
+
+inline void require_permutations(const permutation_test_options& options) {
+  require(options.permutations >= 1 && options.permutations <= 1'000'000,
+          "permutation_test: permutations must be 1 to 1000000, got ", options.permutations);
+}
+
+inline estimator_result permutation_test_on(const host_executor& exec, matrix_view<const float> samples,
+                                            matrix_view<float> mi, matrix_view<float> p_values, matrix_view<float> bias,
+                                            const estimator_options& estimator, const permutation_test_options& options,
+                                            const progress_callback& progress) {
+  require_permutations(options);
+  require_mi("permutation_test", samples, mi);
+  const auto channels = samples.columns();
+  const auto fits = [&](matrix_view<float> m) { return m.rows() == channels && m.columns() == channels; };
+  require(fits(p_values), "permutation_test: p_values must be ", shape_text(channels, channels), " to match mi, got ",
+          shape_text(p_values.rows(), p_values.columns()));
+  require(bias.empty() || fits(bias), "permutation_test: bias must be ", shape_text(channels, channels),
+          " to match mi, or empty, got ", shape_text(bias.rows(), bias.columns()));
+  using miq::detail::overlap;
+  const matrix_view<const float> outputs[] = {mi, p_values, bias};
+  for (const auto& output : outputs)
+    require(!overlap(samples, output), "permutation_test: no output may overlap samples");
+  require(!overlap(outputs[0], outputs[1]) && !overlap(outputs[0], outputs[2]) && !overlap(outputs[1], outputs[2]),
+          "permutation_test: mi, p_values and bias must not overlap");
+
+  const double share = 1.0 / (options.permutations + 1);
+  const auto result =
+      mutual_information(exec, samples, mi, estimator, part_of_progress(progress, "observed", 0, share));
+  matrix<float> null(channels, channels, exec.resource());
+  exec.parallel_for(channels, [&](std::int64_t i) {
+    std::fill_n(&p_values(i, 0), channels, 1.0F);
+    if (!bias.empty()) std::fill_n(&bias(i, 0), channels, 0.0F);
+  });
+  for_each_permutation(
+      exec, samples, options, progress,
+      [&](matrix_view<const float> permuted, const progress_callback& part) {
+        mutual_information(exec, permuted, matrix_view<float>(null.view()), estimator, part);
+      },
+      [&] {
+        exec.parallel_for(channels, [&](std::int64_t i) {
+          for (std::int64_t j = 0; j < channels; ++j) {
+            p_values(i, j) += null(i, j) >= mi(i, j) ? 1.0F : 0.0F;
+            if (!bias.empty()) bias(i, j) += null(i, j);
+          }
+        });
+      });
+  exec.parallel_for(channels, [&](std::int64_t i) {
+    for (std::int64_t j = 0; j < channels; ++j) {
+      p_values(i, j) = static_cast<float>(static_cast<double>(p_values(i, j)) * share);
+      if (!bias.empty()) bias(i, j) /= static_cast<float>(options.permutations);
+    }
+    p_values(i, i) = 1.0F;
+  });
+  return result;
+}
+
+inline estimator_result permutation_test_on(const host_executor& exec, matrix_view<const float> samples,
+                                            std::span<const channel_pair> pairs, vector_view<float> mi,
+                                            vector_view<float> p_values, vector_view<float> bias,
+                                            const estimator_options& estimator, const permutation_test_options& options,
+                                            const progress_callback& progress) {
+  require_permutations(options);
+  require_pairs("permutation_test", pairs, samples.columns(), mi);
+  const auto count = mi.size();
+  require(p_values.size() == count, "permutation_test: p_values must have ", count, " elements to match mi, got ",
+          p_values.size());
+  require(bias.empty() || bias.size() == count, "permutation_test: bias must have ", count,
+          " elements to match mi, or none, got ", bias.size());
+  const double share = 1.0 / (options.permutations + 1);
+  const auto result =
+      mutual_information(exec, samples, pairs, mi, estimator, part_of_progress(progress, "observed", 0, share));
+  std::vector<float> null(pairs.size());
+  std::fill_n(p_values.data(), count, 1.0F);
+  if (!bias.empty()) std::fill_n(bias.data(), count, 0.0F);
+  for_each_permutation(
+      exec, samples, options, progress,
+      [&](matrix_view<const float> permuted, const progress_callback& part) {
+        mutual_information(exec, permuted, pairs, vector_view<float>(null), estimator, part);
+      },
+      [&] {
+        for (std::int64_t p = 0; p < count; ++p) {
+          const auto value = null[static_cast<std::size_t>(p)];
+          p_values[p] += value >= mi[p] ? 1.0F : 0.0F;
+          if (!bias.empty()) bias[p] += value;
+        }
+      });
+  for (std::int64_t p = 0; p < count; ++p) {
+    p_values[p] = static_cast<float>(static_cast<double>(p_values[p]) * share);
+    if (!bias.empty()) bias[p] /= static_cast<float>(options.permutations);
+  }
+  return result;
+}
+
+inline pair_significance permutation_test_on(const host_executor& exec, vector_view<const float> x,
+                                             vector_view<const float> y, const estimator_options& estimator,
+                                             const permutation_test_options& options) {
+  const auto samples = side_by_side(exec, "permutation_test", x, y);
+  const channel_pair pair{0, 1};
+  float mi = 0, p_value = 0, bias = 0;
+  permutation_test_on(exec, samples, {&pair, 1}, {&mi, 1}, {&p_value, 1}, {&bias, 1}, estimator, options, {});
+  return {static_cast<double>(mi), static_cast<double>(p_value), static_cast<double>(bias)};
+}
+
+}  // namespace detail
+
+template <executor Exec>
+estimator_result permutation_test(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                                  matrix_view<float, memory_of<Exec>> mi, matrix_view<float, memory_of<Exec>> p_values,
+                                  matrix_view<float, memory_of<Exec>> bias, const estimator_options& estimator,
+                                  const permutation_test_options& options, const progress_callback& progress) {
+  return detail::permutation_test_on(exec, samples, mi, p_values, bias, estimator, options, progress);
+}
+
+template <executor Exec>
+estimator_result permutation_test(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                                  std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
+                                  vector_view<float, memory_of<Exec>> p_values,
+                                  vector_view<float, memory_of<Exec>> bias, const estimator_options& estimator,
+                                  const permutation_test_options& options, const progress_callback& progress) {
+  return detail::permutation_test_on(exec, samples, pairs, mi, p_values, bias, estimator, options, progress);
+}
+
+template <executor Exec>
+pair_significance permutation_test(const Exec& exec, vector_view<const float, memory_of<Exec>> x,
+                                   vector_view<const float, memory_of<Exec>> y, const estimator_options& estimator,
+                                   const permutation_test_options& options) {
+  return detail::permutation_test_on(exec, x, y, estimator, options);
+}
+
+}  // namespace miq::information

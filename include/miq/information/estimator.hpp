@@ -1,0 +1,83 @@
+// information/estimator.hpp: any estimator of mutual information, chosen at run time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <variant>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+#include <miq/core/progress.hpp>
+#include <miq/information/correlation.hpp>
+#include <miq/information/estimate.hpp>
+#include <miq/information/histogram.hpp>
+#include <miq/information/kde.hpp>
+#include <miq/information/knn.hpp>
+#include <miq/information/rank_correlation.hpp>
+
+namespace miq::information {
+
+/// An estimator is chosen by the type of its options: `estimator_options estimator = knn_options{.neighbours = 5}`.
+using estimator_options =
+    std::variant<correlation_options, rank_correlation_options, histogram_options, knn_options, kde_options>;
+
+/// What happened on the way, in the estimator's own words.
+using estimator_result =
+    std::variant<correlation_result, rank_correlation_result, histogram_result, knn_result, kde_result>;
+
+/// The part that all estimators report.
+inline const estimate_result& common_result(const estimator_result& result) {
+  return std::visit([](const estimate_result& common) -> const estimate_result& { return common; }, result);
+}
+
+/// "correlation", "rank_correlation", "histogram", "knn" or "kde".
+constexpr const char* name_of(const estimator_options& estimator) {
+  constexpr const char* names[] = {"correlation", "rank_correlation", "histogram", "knn", "kde"};
+  return names[estimator.index()];
+}
+
+/// What the entropies of an estimator are, if it has any.
+enum class entropy_kind {
+  none,         ///< the copula of `rank_correlation` has no margins
+  discrete,     ///< never negative, of any use for `normalise`: `histogram`
+  differential  ///< depend on the channel's unit and may be negative: the others
+};
+
+constexpr entropy_kind entropies_of(const estimator_options& estimator) {
+  if (std::holds_alternative<rank_correlation_options>(estimator)) return entropy_kind::none;
+  return std::holds_alternative<histogram_options>(estimator) ? entropy_kind::discrete : entropy_kind::differential;
+}
+
+/// Mutual information of all pairs of columns of `samples` [T, c] by the estimator that `estimator` holds the options
+/// of: exactly what the function of that name does.
+///
+/// @param mi  [c, c], written whole, symmetric to the bit; the diagonal is 0
+template <executor Exec>
+estimator_result mutual_information(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                                    matrix_view<float, memory_of<Exec>> mi, const estimator_options& estimator = {},
+                                    const progress_callback& progress = {});
+
+/// The same for the listed pairs.
+///
+/// @param mi  [pairs.size()]
+template <executor Exec>
+estimator_result mutual_information(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                                    std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
+                                    const estimator_options& estimator = {}, const progress_callback& progress = {});
+
+/// The same for one pair, x and y [T].
+template <executor Exec>
+double mutual_information(const Exec& exec, vector_view<const float, memory_of<Exec>> x,
+                          vector_view<const float, memory_of<Exec>> y, const estimator_options& estimator = {});
+
+/// Entropies of all channels, of the kind that `entropies_of` names.
+///
+/// @param entropies  [c]
+/// @throws invalid_argument  for `rank_correlation`, which has none, and as the estimator's own function does
+template <executor Exec>
+void entropies(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+               vector_view<float, memory_of<Exec>> entropies, const estimator_options& estimator = {});
+
+}  // namespace miq::information
+
+#include <miq/information/detail/estimator.inl>
