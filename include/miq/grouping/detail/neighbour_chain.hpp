@@ -77,6 +77,8 @@ struct ward_update {
 /// An n x n matrix of distances between clusters, with room for new ones.
 template <class T>
 class cluster_matrix {
+  using vector = typename row_lanes<T>::type;
+
  public:
   static constexpr std::int64_t batch = 16;
 
@@ -120,7 +122,6 @@ class cluster_matrix {
     const auto own = fit(slot_[fit(x)]);
     dead_[own] = std::numeric_limits<T>::infinity();
     constexpr std::int64_t block = 1024;
-    using vector = typename row_lanes<T>::type;
     constexpr std::int64_t step = sizeof(vector) / sizeof(T);
     T smallest = std::numeric_limits<T>::infinity();
     std::int64_t index = n_;
@@ -168,7 +169,7 @@ class cluster_matrix {
     --alive_;
     ++used_;
     if (used_ - written_ < batch) return;
-    write_batch(used_ == leading_ || used_ > 3 * alive_ / 2 + 8 * batch);
+    write_batch(used_ == leading_ || used_ > 7 * alive_ / 4 + 8 * batch);
   }
 
  private:
@@ -176,7 +177,6 @@ class cluster_matrix {
   static std::size_t fit(std::int64_t i) { return static_cast<std::size_t>(i); }
   std::size_t bytes() const { return fit(n_ * leading_) * sizeof(T); }
 
-  using vector = typename row_lanes<T>::type;
   static vector lower(vector a, vector b) { return a < b ? a : b; }
   /// Dead slots hold anything, NaN included; they count as infinite.
   vector masked(const T* values, std::int64_t j) const {
