@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <miq/core/detail/finite.hpp>
+#include <miq/grouping/quality.hpp>
 
 namespace miq {
 
@@ -216,27 +217,6 @@ inline matrix<float> without_dead_columns(matrix_view<const float> weights,
   return result;
 }
 
-/// Means of the mutual information inside and around each group.
-inline void describe_information(const matrix<float>& mi, const grouping::partition& groups,
-                                 std::vector<group_report>& reports) {
-  std::vector<double> within(reports.size());
-  std::vector<double> around(reports.size());
-  const auto labels = groups.labels();
-  for (std::int64_t i = 0; i < mi.rows(); ++i)
-    for (std::int64_t j = 0; j < mi.columns(); ++j) {
-      if (i == j) continue;
-      const auto group = static_cast<std::size_t>(labels[static_cast<std::size_t>(i)]);
-      (labels[static_cast<std::size_t>(j)] == labels[static_cast<std::size_t>(i)] ? within : around)[group] +=
-          static_cast<double>(mi(i, j));
-    }
-  for (std::size_t g = 0; g < reports.size(); ++g) {
-    const auto size = static_cast<double>(reports[g].columns);
-    const auto others = static_cast<double>(mi.columns()) - size;
-    if (size > 1) reports[g].mi_within = within[g] / (size * (size - 1));
-    if (others > 0) reports[g].mi_between = around[g] / (size * others);
-  }
-}
-
 inline compressed_layer compress_on(const host_executor& exec, matrix_view<const float> given_weights,
                                     const calibration::statistics_view<>& seen, const prepared_inputs& shared,
                                     const compress_options& options, const progress_callback& progress) {
@@ -319,7 +299,13 @@ inline compressed_layer compress_on(const host_executor& exec, matrix_view<const
     if (!importances.empty()) report.importance = importances[static_cast<std::size_t>(g)];
     for (const auto c : shared.groups.members(g)) report.kept += kept_columns[static_cast<std::size_t>(c)];
   }
-  if (!shared.mi.empty() && !single) describe_information(shared.mi, shared.groups, layer.report.groups);
+  if (!shared.mi.empty() && !single) {
+    const auto information = grouping::describe_groups(exec, shared.mi, shared.groups);
+    for (std::size_t g = 0; g < layer.report.groups.size(); ++g) {
+      layer.report.groups[g].mi_within = information.within[g];
+      layer.report.groups[g].mi_between = information.between[g];
+    }
+  }
   return layer;
 }
 

@@ -1,7 +1,10 @@
 // grouping/group_count.hpp: how many groups the columns fall into.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include <miq/core/executor.hpp>
@@ -74,6 +77,36 @@ template <executor Exec>
 group_count_result choose_group_count(const Exec& exec, matrix_view<const float, memory_of<Exec>> affinity,
                                       matrix_view<const float, memory_of<Exec>> distance,
                                       const group_count_options& options = {});
+
+/// One choice among divisions made in any way, and the scores of all.
+struct silhouette_choice {
+  int groups = 0;                   ///< the candidate chosen
+  std::vector<int> candidates;      ///< as given
+  std::vector<double> silhouettes;  ///< of each candidate, its mean silhouette width
+  partition best;                   ///< the division of the candidate chosen
+};
+
+/// The number of groups for any way of grouping: calls `divide(k)` for every candidate k and chooses the division with
+/// the largest mean silhouette width; of equal ones the smallest candidate. For instance
+/// `[&](int k) { return tree.cut_by_count(k); }` for the cuts of one dendrogram, or
+/// `[&](int k) { return kmeans(exec, points, {.groups = k}).groups; }`.
+///
+/// @param exec        where to run
+/// @param distance    as for `silhouette`
+/// @param candidates  numbers of groups, at least one
+/// @param divide      called on the calling thread, one candidate after the other; returns a partition of the columns
+/// of
+///                    `distance` into at least 2 groups (it need not be k of them)
+/// @param progress    phase "group counts"; may cancel
+/// @throws invalid_argument  as `silhouette` does, if there are no candidates, or if a partition is not that
+/// @throws cancelled         if the callback says so; and whatever `divide` throws
+///
+/// Cost: for each candidate, `divide` and a pass over the distances. Allocates as `silhouette`. Synchronises.
+/// Deterministic if `divide` is.
+template <executor Exec, class Divide>
+requires(std::convertible_to<std::invoke_result_t<Divide&, int>, partition>) silhouette_choice
+    choose_by_silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance,
+                         std::span<const int> candidates, Divide&& divide, const progress_callback& progress = {});
 
 }  // namespace miq::grouping
 

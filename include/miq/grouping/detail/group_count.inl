@@ -70,6 +70,37 @@ inline group_count_result choose_group_count_on(const host_executor& exec, matri
   return result;
 }
 
+template <class Divide>
+silhouette_choice choose_by_silhouette_on(const host_executor& exec, matrix_view<const float> distance,
+                                          std::span<const int> candidates, Divide& divide,
+                                          const progress_callback& progress) {
+  using miq::detail::report_progress;
+  using miq::detail::require;
+  require(!candidates.empty(), "choose_by_silhouette: candidates must not be empty");
+  require_distance(exec, distance, "choose_by_silhouette");
+  silhouette_choice result;
+  result.candidates.assign(candidates.begin(), candidates.end());
+  std::vector<double> widths;
+  double best = 0;
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    report_progress(progress, "group counts", static_cast<double>(c) / static_cast<double>(candidates.size()));
+    partition division = divide(candidates[c]);
+    require(division.columns() == distance.rows() && division.groups() >= 2,
+            "choose_by_silhouette: divide must make at least 2 groups of the ", distance.rows(),
+            " columns of distance, got ", division.groups(), " of ", division.columns(), " for the candidate ",
+            candidates[c]);
+    const double width = silhouette_widths(exec, distance, division, widths);
+    result.silhouettes.push_back(width);
+    if (c == 0 || width > best || (width == best && candidates[c] < result.groups)) {
+      best = width;
+      result.groups = candidates[c];
+      result.best = std::move(division);
+    }
+  }
+  report_progress(progress, "group counts", 1);
+  return result;
+}
+
 }  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
@@ -78,6 +109,13 @@ group_count_result choose_group_count(const Exec& exec, matrix_view<const float,
                                       matrix_view<const float, memory_of<Exec>> distance,
                                       const group_count_options& options) {
   return detail::choose_group_count_on(exec, affinity, distance, options);
+}
+
+template <executor Exec, class Divide>
+requires(std::convertible_to<std::invoke_result_t<Divide&, int>, partition>) silhouette_choice
+    choose_by_silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance,
+                         std::span<const int> candidates, Divide&& divide, const progress_callback& progress) {
+  return detail::choose_by_silhouette_on(exec, distance, candidates, divide, progress);
 }
 
 }  // namespace miq::grouping

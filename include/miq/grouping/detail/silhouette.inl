@@ -13,10 +13,6 @@ namespace miq::grouping {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline void require_distance(const host_executor& exec, matrix_view<const float> distance, const char* function) {
-  require_symmetric(exec, distance, function, "distance", sign_rule::not_negative, diagonal_rule::zero);
-}
-
 /// Mean width, without the checks; widths in double precision, [n].
 inline double silhouette_widths(const host_executor& exec, matrix_view<const float> distance, const partition& groups,
                                 std::vector<double>& widths) {

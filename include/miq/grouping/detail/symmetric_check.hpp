@@ -74,5 +74,9 @@ inline void require_symmetric(const host_executor& exec, matrix_view<const float
   });
 }
 
+inline void require_distance(const host_executor& exec, matrix_view<const float> distance, const char* function) {
+  require_symmetric(exec, distance, function, "distance", sign_rule::not_negative, diagonal_rule::zero);
+}
+
 }  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::grouping::detail
