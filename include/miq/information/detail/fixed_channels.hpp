@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <memory_resource>
 #include <vector>
 
@@ -207,16 +206,6 @@ class fixed_channels {
   std::pmr::vector<matrix<std::int32_t>> places_;
   std::pmr::vector<fixed_channel> channels_;
 };
-
-/// Distance from the value at place p of a sorted channel to its k-th nearest; k is less than `count`.
-inline std::int64_t distance_in_channel(const std::int32_t* values, std::int64_t count, std::int64_t p,
-                                        std::int64_t k) {
-  const std::int64_t here = values[p];
-  std::int64_t best = std::numeric_limits<std::int64_t>::max();
-  for (auto first = std::max<std::int64_t>(0, p - k); first <= std::min(p, count - 1 - k); ++first)
-    best = std::min(best, std::max(here - values[first], values[first + k] - here));
-  return best;
-}
 
 /// psi(n) for n = 1, 2, ..., in units of 2^-32, so that sums are exact and their order does not matter.
 class digamma_table {

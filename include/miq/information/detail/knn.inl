@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory_resource>
 #include <numbers>
 #include <vector>
@@ -223,33 +224,66 @@ inline knn_result knn_on(const host_executor& exec, matrix_view<const float> sam
   return result;
 }
 
+/// Kozachenko and Leonenko's entropy of sorted `values`, which are spread where they are equal; -infinity if the k-th
+/// nearest is at distance 0 all the same.
+inline double nearest_entropy(std::pmr::vector<double>& values, const knn_options& options, bool& ties) {
+  const auto count = static_cast<double>(values.size());
+  double mean = 0, square = 0;
+  for (const auto v : values) mean += v / count;
+  for (const auto v : values) square += (v - mean) * (v - mean);
+  const auto width = static_cast<double>(options.noise) * std::sqrt(square / count);
+  ties = false;
+  for (std::size_t p = 0, first = 0; p <= values.size(); ++p)
+    if (p == values.size() || values[p] != values[first]) {
+      ties = ties || p - first > 1;
+      const auto stream = random_hash(options.seed, first);
+      for (auto q = first; p - first > 1 && q < p; ++q)
+        values[q] += (static_cast<double>(random_hash(stream, q - first) >> 11) * 0x1.0p-53 - 0.5) * width;
+      first = p;
+    }
+  if (ties) std::sort(values.begin(), values.end());
+  const auto k = static_cast<std::size_t>(options.neighbours);
+  double sum = 0;
+  for (std::size_t p = 0; p < values.size(); ++p) {
+    auto nearest = std::numeric_limits<double>::infinity();
+    for (auto low = p > k ? p - k : 0; low <= std::min(p, values.size() - 1 - k); ++low)
+      nearest = std::min(nearest, std::max(values[p] - values[low], values[low + k] - values[p]));
+    sum += std::log(2 * nearest);
+  }
+  return digamma(static_cast<std::int64_t>(values.size())) - digamma(options.neighbours) + sum / count;
+}
+
 inline knn_result knn_entropy_on(const host_executor& exec, matrix_view<const float> samples,
                                  vector_view<float> entropies, const knn_options& options) {
   require_knn("knn_entropy", options, samples.rows());
   require_samples(exec, "knn_entropy", samples, 2);
   require(entropies.size() == samples.columns(), "knn_entropy: entropies must have ", samples.columns(),
           " elements to match the samples, got ", entropies.size());
-  const auto tokens = samples.rows(), count = samples.columns(), slots = std::int64_t{exec.threads()};
-  fixed_channels channels(slots, tokens, exec.resource());
-  auto scratch = scratch_for<channel_scratch>(exec, tokens);
-  std::pmr::vector<knn_result> results(static_cast<std::size_t>(slots), knn_result{}, exec.resource());
-  const auto start = digamma(tokens) - digamma(options.neighbours) + std::numbers::ln2;
-  const std::int64_t k = options.neighbours;
-  for_each_item(exec, count, {}, "", 0, 1, [&](std::int64_t slot, std::int64_t c) {
-    channels.prepare(slot, options.noise, options.seed, of_slot(scratch, slot),
-                     [&](std::int64_t t) { return samples(t, c); });
-    count_channels(channels, slot, 1, of_slot(results, slot));
-    const auto& channel = channels[slot];
-    double sum = channel.constant ? -std::numeric_limits<double>::infinity() : 0.0;
-    for (std::int64_t p = 0; p < tokens && std::isfinite(sum); ++p)
-      sum += std::log(static_cast<double>(distance_in_channel(channel.values, tokens, p, k)));
-    const auto unit = channel.deviation / units_per_deviation(tokens, options.noise);
-    entropies[c] =
-        static_cast<float>(channel.constant ? sum : start + sum / static_cast<double>(tokens) + std::log(unit));
+  struct slot_memory {
+    slot_memory(std::int64_t tokens, std::pmr::memory_resource* resource)
+        : values(static_cast<std::size_t>(tokens), resource) {}
+    std::pmr::vector<double> values;
+    std::int64_t constant = 0, tied = 0;
+  };
+  const auto tokens = samples.rows();
+  auto slots = scratch_for<slot_memory>(exec, tokens);
+  for_each_item(exec, samples.columns(), {}, "", 0, 1, [&](std::int64_t slot, std::int64_t c) {
+    auto& own = of_slot(slots, slot);
+    for (std::int64_t t = 0; t < tokens; ++t)
+      own.values[static_cast<std::size_t>(t)] = static_cast<double>(samples(t, c));
+    std::sort(own.values.begin(), own.values.end());
+    if (own.values.front() == own.values.back()) {
+      ++own.constant;
+      entropies[c] = -std::numeric_limits<float>::infinity();
+      return;
+    }
+    bool ties = false;
+    entropies[c] = static_cast<float>(nearest_entropy(own.values, options, ties));
+    own.tied += ties ? 1 : 0;
   });
   knn_result result;
   result.few_tokens = few_knn_tokens(options, tokens);
-  for (const auto& own : results) {
+  for (const auto& own : slots) {
     result.constant += own.constant;
     result.tied += own.tied;
   }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory_resource>
@@ -282,7 +283,7 @@ class nearest {
   }
 
  private:
-  int_lanes distances_[neighbours];
+  int_lanes distances_[static_cast<std::size_t>(neighbours)];
 };
 
 /// The same for a number of neighbours known at run time.
