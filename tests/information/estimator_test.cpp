@@ -26,15 +26,18 @@ struct estimator_case {
   bool matrix_is_list;  ///< the same bits from the matrix, the list and the pair
   bool permutation_to_bit;  ///< the same bits for permuted tokens
   bool monotone;            ///< unchanged, to the bit, by increasing maps
+  double affine = 2e-4;     ///< what affine maps may change; a value on the edge of a bin may change sides
 };
 
 const estimator_case cases[] = {
     {"correlation", correlation_options{}, 0.05, false, false, false},
     {"rank_correlation", rank_correlation_options{}, 0.05, false, false, true},
-    {"histogram", histogram_options{.bins = 6}, 0.09, true, true, false},
+    {"histogram", histogram_options{.bins = 6}, 0.09, true, true, false, 0.03},
     {"histogram", histogram_options{.edges = bin_edges::equal_frequency, .bins = 6}, 0.09, true, true, true},
-    {"histogram", histogram_options{.bins = 6, .estimator = entropy_estimator::miller_madow}, 0.07, true, true, false},
-    {"histogram", histogram_options{.bins = 6, .estimator = entropy_estimator::james_stein}, 0.07, true, true, false},
+    {"histogram", histogram_options{.bins = 6, .estimator = entropy_estimator::miller_madow}, 0.07, true, true, false,
+     0.03},
+    {"histogram", histogram_options{.bins = 6, .estimator = entropy_estimator::james_stein}, 0.07, true, true, false,
+     0.03},
     {"knn", knn_options{}, 0.25, true, true, false},
     {"knn", knn_options{.neighbours = 4, .variant = ksg_variant::second}, 0.25, true, true, false},
     {"kde", kde_options{}, 0.25, false, false, false},
@@ -155,7 +158,7 @@ TEST_CASE("every estimator: affine maps, increasing maps, permuted tokens", "[es
   for (const auto& each : cases) {
     INFO(each.name << ", case " << &each - cases);
     const auto mi = information_of(x, each.options);
-    CHECK(furthest(mi, information_of(affine, each.options)) < 2e-4);
+    CHECK(furthest(mi, information_of(affine, each.options)) < each.affine);
     if (each.permutation_to_bit)
       CHECK(same_bits(mi, information_of(shuffled, each.options)));
     else
