@@ -37,7 +37,7 @@ struct assignment_result {
 /// and
 ///                           that of the maxima
 ///
-/// Allocates about (16 n + 24 k) k bytes. Synchronises. Cost: n k log n to begin, then for each point that has to move
+/// Allocates about (16 n + 40 k) k bytes. Synchronises. Cost: n k log n to begin, then for each point that has to move
 /// a shortest path among k groups, at most k^2. One thread. Deterministic; among equal costs the lower group and the
 /// lower point win.
 template <executor Exec>

@@ -40,9 +40,10 @@ enum class linkage_method {
 /// @param method    not `ward`, which is not defined by the distances of points: give `ward_linkage` the coordinates
 /// @throws invalid_argument  if `distance` is not that, or `method` is `ward`
 ///
-/// Allocates 12 n bytes for single linkage; otherwise a copy of the distances with room for new clusters, about
-/// 4.5 n^2 bytes, and 0.6 kB a column. Synchronises. Cost: single linkage reads the distances twice (once to check
-/// them); the others about 3 n rows of the clusters left, and write n. The chain itself runs on one thread.
+/// Allocates about 0.2 kB a column; complete and average linkage besides a copy of the distances with room for new
+/// clusters, 4.5 n^2 bytes, and 0.6 kB a column. Synchronises. Cost: single linkage reads the distances twice (once to
+/// check them); the others read them, copy them, read about 3 n rows of the clusters left, and write n. The chain itself
+/// runs on one thread.
 /// Deterministic, the same to the bit for every number of threads.
 template <executor Exec>
 dendrogram linkage(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance, linkage_method method);

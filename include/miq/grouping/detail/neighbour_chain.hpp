@@ -69,7 +69,8 @@ struct ward_update {
   ward_update(double x, double y, double between) : size_x(x), size_y(y), distance(between) {}
   wide_lanes operator()(wide_lanes x, wide_lanes y, wide_lanes size) const {
     const wide_lanes value = ((size + size_x) * x + (size + size_y) * y - size * distance) / (size + (size_x + size_y));
-    return value > distance ? value : distance - wide_lanes{};
+    const wide_lanes low = x < y ? x : y;  // rounding must not take it below
+    return value > low ? value : low;
   }
   double size_x, size_y, distance;
 };
@@ -80,7 +81,7 @@ class cluster_matrix {
   using vector = typename row_lanes<T>::type;
 
  public:
-  static constexpr std::int64_t batch = 16;
+  static constexpr std::int64_t batch = 32;
 
   cluster_matrix(const host_executor& exec, std::int64_t n)
       : exec_(&exec),
