@@ -18,6 +18,12 @@ inline constexpr int lanes = 8;
 #else
 inline constexpr int lanes = 4;
 #endif
+/// How many registers hold a strip of rows at a time.
+#if defined(__AVX512F__) || defined(__ARM_NEON) || defined(__aarch64__)
+inline constexpr int strip_vectors = 4;
+#else
+inline constexpr int strip_vectors = 2;
+#endif
 inline constexpr int double_lanes = lanes / 2;
 
 using float_lanes [[gnu::vector_size(lanes * 4)]] = float;
@@ -26,6 +32,8 @@ using half_float_lanes [[gnu::vector_size(lanes * 2)]] = float;  // as many floa
 using half_int_lanes [[gnu::vector_size(lanes * 2)]] = std::int32_t;
 using wide_lanes [[gnu::vector_size(lanes * 4)]] = double;
 using long_lanes [[gnu::vector_size(lanes * 4)]] = std::int64_t;
+using byte_lanes [[gnu::vector_size(lanes)]] = std::uint8_t;
+using sixteen_bytes [[gnu::vector_size(16)]] = std::uint8_t;
 
 template <class Vector, class T>
 Vector load(const T* from) {
@@ -78,6 +86,9 @@ template <int count, class Body>
   [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) { (body(i), ...); }
   (std::make_integer_sequence<int, count>{});
 }
+
+inline float_lanes smaller(float_lanes a, float_lanes b) { return a < b ? a : b; }
+inline float_lanes larger(float_lanes a, float_lanes b) { return a > b ? a : b; }
 
 /// Whether any lane of a mask is set.
 template <class Mask>

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include <miq/core/detail/lanes.hpp>
+#include <miq/core/detail/vector_transpose.hpp>
 
 namespace miq::obs::detail {
 
@@ -16,8 +16,8 @@ inline namespace MIQ_INSTRUCTION_SET {
 
 using miq::detail::byte_lanes;
 using miq::detail::float_lanes;
-using miq::detail::integer_lanes;
-using miq::detail::lane_count;
+using miq::detail::int_lanes;
+using miq::detail::lanes;
 using miq::detail::larger;
 using miq::detail::load;
 using miq::detail::sixteen_bytes;
@@ -28,12 +28,12 @@ using miq::detail::transpose_copy;
 
 /// The vectors of one strip of rows in one column.
 using float_strip = float_lanes[static_cast<std::size_t>(strip_vectors)];
-using integer_strip = integer_lanes[static_cast<std::size_t>(strip_vectors)];
+using integer_strip = int_lanes[static_cast<std::size_t>(strip_vectors)];
 
 /// Rows of a tile, on every machine.
 inline constexpr std::int64_t tile_rows = 64;
 /// Rows of a tile that are in registers together.
-inline constexpr std::int64_t strip_rows = strip_vectors * lane_count;
+inline constexpr std::int64_t strip_rows = strip_vectors * lanes;
 static_assert(tile_rows % strip_rows == 0);
 /// Columns whose weights stay in registers while they are settled.
 inline constexpr int register_columns = 4;
@@ -77,15 +77,15 @@ template <int Columns>
 inline void update_strip(const float* errors, const float* panel, std::int64_t depth, float* target) {
   float_strip sum[static_cast<std::size_t>(Columns)];
   for (int j = 0; j < Columns; ++j)
-    for (int v = 0; v < strip_vectors; ++v) sum[j][v] = load<float_lanes>(target + j * tile_rows + v * lane_count);
+    for (int v = 0; v < strip_vectors; ++v) sum[j][v] = load<float_lanes>(target + j * tile_rows + v * lanes);
   for (std::int64_t k = 0; k < depth; ++k) {
     float_strip e;
-    for (int v = 0; v < strip_vectors; ++v) e[v] = load<float_lanes>(errors + k * tile_rows + v * lane_count);
+    for (int v = 0; v < strip_vectors; ++v) e[v] = load<float_lanes>(errors + k * tile_rows + v * lanes);
     for (int j = 0; j < Columns; ++j)
       for (int v = 0; v < strip_vectors; ++v) sum[j][v] -= e[v] * panel[k * Columns + j];
   }
   for (int j = 0; j < Columns; ++j)
-    for (int v = 0; v < strip_vectors; ++v) store(target + j * tile_rows + v * lane_count, sum[j][v]);
+    for (int v = 0; v < strip_vectors; ++v) store(target + j * tile_rows + v * lanes, sum[j][v]);
 }
 
 /// work -= errors * U for `depth` columns of errors and one tile: `packed` is what `pack_panels` made of those rows.
@@ -140,7 +140,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
   float_strip squares = {};
   for (int j = 0; j < Columns; ++j)
     for (int v = 0; v < strip_vectors; ++v)
-      w[j][v] = load<float_lanes>(tile.work + (begin + j) * tile_rows + strip + v * lane_count);
+      w[j][v] = load<float_lanes>(tile.work + (begin + j) * tile_rows + strip + v * lanes);
 
 #pragma GCC unroll 8
   for (int j = 0; j < Columns; ++j) {
@@ -159,8 +159,8 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
     }
 #pragma GCC unroll 8
     for (int v = 0; v < strip_vectors; ++v) {
-      const auto offset = v * lane_count;
-      const integer_lanes masked = load<integer_lanes>(tile.keys + at + offset) <= tile.limit;
+      const auto offset = v * lanes;
+      const int_lanes masked = load<int_lanes>(tile.keys + at + offset) <= tile.limit;
       float_lanes settled = w[j][v];
       if constexpr (Quantise) {
         float_lanes scale;
@@ -179,7 +179,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
         const float_lanes code = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
         clamped_count[v] -= (code != wanted) & ~masked;
         settled = scale * (code - zero);
-        const integer_lanes stored = masked ? integer_lanes{} : __builtin_convertvector(code, integer_lanes);
+        const int_lanes stored = masked ? int_lanes{} : __builtin_convertvector(code, int_lanes);
         store(tile.codes + at + offset, __builtin_convertvector(stored, byte_lanes));
       }
       settled = masked ? float_lanes{} : settled;
@@ -194,17 +194,17 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
     }
   }
   for (int v = 0; v < strip_vectors; ++v)
-    for (int lane = 0; lane < lane_count; ++lane)
-      tile.loss[strip + v * lane_count + lane] += 0.5 * static_cast<double>(squares[v][lane]);
+    for (int lane = 0; lane < lanes; ++lane)
+      tile.loss[strip + v * lanes + lane] += 0.5 * static_cast<double>(squares[v][lane]);
 
   const float* u = tile.corner + begin * tile.width;
   for (auto k = begin + Columns; k < tile.width; ++k) {
     float* target = tile.work + k * tile_rows + strip;
     float_strip sum;
-    for (int v = 0; v < strip_vectors; ++v) sum[v] = load<float_lanes>(target + v * lane_count);
+    for (int v = 0; v < strip_vectors; ++v) sum[v] = load<float_lanes>(target + v * lanes);
     for (int j = 0; j < Columns; ++j)
       for (int v = 0; v < strip_vectors; ++v) sum[v] -= w[j][v] * u[j * tile.width + k];
-    for (int v = 0; v < strip_vectors; ++v) store(target + v * lane_count, sum[v]);
+    for (int v = 0; v < strip_vectors; ++v) store(target + v * lanes, sum[v]);
   }
 }
 
@@ -220,7 +220,7 @@ inline sweep_counts settle_tile(const sweep_tile& tile) {
       settle_columns<Quantise, register_columns>(tile, column, strip, masked, clamped);
     for (; column < tile.width; ++column) settle_columns<Quantise, 1>(tile, column, strip, masked, clamped);
     for (int v = 0; v < strip_vectors; ++v)
-      for (int lane = 0; lane < lane_count; ++lane) {
+      for (int lane = 0; lane < lanes; ++lane) {
         counts.masked += masked[v][lane];
         counts.clamped += clamped[v][lane];
       }
@@ -238,11 +238,11 @@ inline constexpr std::int32_t padding_key = -0x7FFFFFFF - 1;
 inline void saliency_keys(const float* work, const float* corner, std::int64_t width, std::int32_t* keys) {
   for (std::int64_t c = 0; c < width; ++c) {
     const float inverse_diagonal = 1.0F / corner[c * width + c];
-    for (std::int64_t r = 0; r < tile_rows; r += lane_count) {
+    for (std::int64_t r = 0; r < tile_rows; r += lanes) {
       const float_lanes root = load<float_lanes>(work + c * tile_rows + r) * inverse_diagonal;
       const float_lanes saliency = root * root;
-      integer_lanes key = load<integer_lanes>(&saliency) & 0x7FFFFFFF;
-      key = key < 0x7F800000 ? key : integer_lanes{} + 0x7F800000;
+      int_lanes key = load<int_lanes>(&saliency) & 0x7FFFFFFF;
+      key = key < 0x7F800000 ? key : int_lanes{} + 0x7F800000;
       store(keys + c * tile_rows + r, key);
     }
   }
@@ -251,22 +251,22 @@ inline void saliency_keys(const float* work, const float* corner, std::int64_t w
 /// In every row of a tile the `count` smallest keys become 0 and the others `kept_key`; ties by column. Finds the
 /// count-th smallest of all rows at once, bit by bit.
 inline void keep_largest_of_rows(std::int32_t* keys, std::int64_t width, std::int64_t count) {
-  for (std::int64_t r = 0; r < tile_rows; r += lane_count) {
+  for (std::int64_t r = 0; r < tile_rows; r += lanes) {
     std::int32_t* column = keys + r;
-    integer_lanes found = {};
+    int_lanes found = {};
     for (int bit = 30; bit >= 0 && count > 0; --bit) {
-      const integer_lanes tried = found | (std::int32_t{1} << bit);
-      integer_lanes below = {};
-      for (std::int64_t c = 0; c < width; ++c) below -= load<integer_lanes>(column + c * tile_rows) < tried;
+      const int_lanes tried = found | (std::int32_t{1} << bit);
+      int_lanes below = {};
+      for (std::int64_t c = 0; c < width; ++c) below -= load<int_lanes>(column + c * tile_rows) < tried;
       found = below < static_cast<std::int32_t>(count) ? tried : found;
     }
-    integer_lanes left = integer_lanes{} + static_cast<std::int32_t>(count);  // ties that may be masked
-    for (std::int64_t c = 0; c < width; ++c) left += load<integer_lanes>(column + c * tile_rows) < found;
+    int_lanes left = int_lanes{} + static_cast<std::int32_t>(count);  // ties that may be masked
+    for (std::int64_t c = 0; c < width; ++c) left += load<int_lanes>(column + c * tile_rows) < found;
     for (std::int64_t c = 0; c < width; ++c) {
-      const integer_lanes key = load<integer_lanes>(column + c * tile_rows);
-      const integer_lanes tie = (key == found) & (left > 0);
+      const int_lanes key = load<int_lanes>(column + c * tile_rows);
+      const int_lanes tie = (key == found) & (left > 0);
       left += tie;
-      store(column + c * tile_rows, (key < found) | tie ? integer_lanes{} : integer_lanes{} + kept_key);
+      store(column + c * tile_rows, (key < found) | tie ? int_lanes{} : int_lanes{} + kept_key);
     }
   }
 }

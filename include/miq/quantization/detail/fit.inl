@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <miq/core/detail/finite.hpp>
-#include <miq/core/detail/lanes.hpp>
+#include <miq/core/detail/vector_transpose.hpp>
 
 namespace miq::quantization {
 
@@ -18,7 +18,7 @@ using miq::detail::shape_text;
 inline namespace MIQ_INSTRUCTION_SET {
 
 using miq::detail::float_lanes;
-using miq::detail::lane_count;
+using miq::detail::lanes;
 
 /// The squared error of quantising `values` on a grid, lane by lane in float over 256 values, then in double; `costs`
 /// may be null.
@@ -34,10 +34,10 @@ inline double quantisation_error(const float* values, const float* costs, std::i
   for (std::int64_t first = 0; first < count; first += tile) {
     const auto last = std::min(count, first + tile);
     float_lanes sum = {};
-    for (auto i = first; i < last; i += lane_count) {
+    for (auto i = first; i < last; i += lanes) {
       float_lanes value = {};
       float_lanes cost = {};
-      if (i + lane_count <= last) {
+      if (i + lanes <= last) {
         value = miq::detail::load<float_lanes>(values + i);
         cost = costs != nullptr ? miq::detail::load<float_lanes>(costs + i) : float_lanes{} + 1.0F;
       } else {
@@ -51,7 +51,7 @@ inline double quantisation_error(const float* values, const float* costs, std::i
       const float_lanes error = value - grid.scale * (code - grid.zero);
       sum += cost * error * error;
     }
-    for (int lane = 0; lane < lane_count; ++lane) total += static_cast<double>(sum[lane]);
+    for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(sum[lane]);
   }
   return total;
 }
@@ -75,13 +75,13 @@ inline value_range range_of(const float* values, std::int64_t count) {
   float_lanes lowest = {};
   float_lanes highest = {};
   std::int64_t i = 0;
-  for (; i + lane_count <= count; i += lane_count) {
+  for (; i + lanes <= count; i += lanes) {
     const auto value = miq::detail::load<float_lanes>(values + i);
     lowest = miq::detail::smaller(value, lowest);
     highest = miq::detail::larger(value, highest);
   }
   value_range range;
-  for (int lane = 0; lane < lane_count; ++lane) range.add({lowest[lane], highest[lane]});
+  for (int lane = 0; lane < lanes; ++lane) range.add({lowest[lane], highest[lane]});
   for (; i < count; ++i) range.add(values[i]);
   return range;
 }

@@ -1,51 +1,14 @@
-// Vectors of the compiler's vector extension, and transposes of small squares of them.
+// Transposes of small squares of vectors, and of matrices by way of them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
-#include <miq/core/version.hpp>
+#include <miq/core/detail/vector_lanes.hpp>
 
 namespace miq::detail {
-
 inline namespace MIQ_INSTRUCTION_SET {
-
-/// Floats of one vector register, and how many such registers there are to hold a strip of rows.
-#if defined(__AVX512F__)
-inline constexpr int lane_count = 16;
-inline constexpr int strip_vectors = 4;
-#elif defined(__AVX__)
-inline constexpr int lane_count = 8;
-inline constexpr int strip_vectors = 2;
-#elif defined(__ARM_NEON) || defined(__aarch64__)
-inline constexpr int lane_count = 4;
-inline constexpr int strip_vectors = 4;
-#else
-inline constexpr int lane_count = 4;
-inline constexpr int strip_vectors = 2;
-#endif
-
-using float_lanes = float __attribute__((vector_size(sizeof(float) * lane_count)));
-using integer_lanes = std::int32_t __attribute__((vector_size(sizeof(std::int32_t) * lane_count)));
-using byte_lanes = std::uint8_t __attribute__((vector_size(lane_count)));
-using sixteen_bytes = std::uint8_t __attribute__((vector_size(16)));
-
-template <class Vector>
-inline Vector load(const void* from) {
-  Vector result;
-  std::memcpy(&result, from, sizeof(Vector));
-  return result;
-}
-
-template <class Vector>
-inline void store(void* to, const Vector& value) {
-  std::memcpy(to, &value, sizeof(Vector));
-}
-
-inline float_lanes smaller(float_lanes a, float_lanes b) { return a < b ? a : b; }
-inline float_lanes larger(float_lanes a, float_lanes b) { return a > b ? a : b; }
 
 template <class Vector, std::size_t... Index>
 inline Vector interleave_first(Vector a, Vector b, std::index_sequence<Index...>) {
@@ -94,5 +57,4 @@ inline void transpose_copy(const T* from, std::int64_t from_stride, std::int64_t
 }
 
 }  // namespace MIQ_INSTRUCTION_SET
-
 }  // namespace miq::detail
