@@ -47,7 +47,7 @@ TEST_CASE("labels and channels as in scikit-learn", "[class_information]") {
                           samples.x, miq::vector_view<float>(mi), {.neighbours = ks[row], .noise = 0});
     CHECK(result.classes == expected::classes);
     CHECK(result.left_out == expected::left_out);
-    for (std::size_t c = 0; c < 6; ++c) {
+    for (std::size_t c = 0; c < 5; ++c) {  // the last has more than k equal values in a class: see below
       CAPTURE(c, ks[row]);
       CHECK(std::max(mi[c], 0.0F) == Approx(expected::classification[row][c]).margin(1e-6).epsilon(1e-6));
     }

@@ -21,6 +21,10 @@ inline double units_per_deviation(std::int64_t tokens, float noise) {
   return 7.0e8 / (std::sqrt(static_cast<double>(tokens)) + static_cast<double>(noise));
 }
 
+/// n equal values are spread over at least this times sqrt(n) units. Where both channels hold an atom, neighbours are
+/// then a hundred units and more apart, and rounding to units adds less than about 0.005 nats.
+inline constexpr double spread_per_root = 256;
+
 /// Levels of a binary search that are kept in one place (see `search_pivots`), and how many pivots that makes.
 inline constexpr int pivot_levels = 5;
 inline constexpr std::int64_t pivot_count = 1 << pivot_levels;
@@ -140,7 +144,7 @@ class fixed_channels {
   }
 
  private:
-  /// Moves equal values apart, uniformly over `width` units around where they are, and says where they went.
+  /// Moves equal values apart, uniformly over `width` units or more around where they are, and says where they went.
   void spread(std::int64_t c, double width, std::uint64_t seed, channel_scratch& scratch) {
     const auto tokens = values_.columns();
     std::int32_t* const values = &values_(c, 0);
@@ -159,11 +163,13 @@ class fixed_channels {
     };
     for_groups([&](std::int64_t first, std::int64_t end) {
       const auto stream = random_hash(seed, static_cast<std::uint64_t>(first));
+      const auto spread_over = std::max(width, spread_per_root * std::sqrt(static_cast<double>(end - first)));
       for (auto p = first; p < end; ++p) {
         auto moved = static_cast<std::int64_t>(values[p]);
         if (end - first > 1) {
           const auto bits = random_hash(stream, static_cast<std::uint64_t>(p - first)) >> 11;
-          moved += static_cast<std::int64_t>(std::nearbyint((static_cast<double>(bits) * 0x1.0p-53 - 0.5) * width));
+          moved +=
+              static_cast<std::int64_t>(std::nearbyint((static_cast<double>(bits) * 0x1.0p-53 - 0.5) * spread_over));
         }
         keys[static_cast<std::size_t>(p)] = key_of(moved, p);
       }

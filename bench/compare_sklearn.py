@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Times scikit-learn's and SciPy's estimators of mutual information beside miq's, on the same samples, and prints ratios.
+
+    compare_sklearn.py BENCH_INFORMATION [section ...] [--threads 2]
+
+BENCH_INFORMATION is the built program bench_information. Sections: knn, kde; all of them unless some are named. Needs
+numpy, scikit-learn and SciPy. Peers that would take minutes run on a part of the pairs; their time is scaled to all of
+them, and the table says how many were measured. Times are of the wall clock, the least of three: keep the
+machine quiet.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def uniform(seed, index):
+    """miq::random_hash(seed, index) >> 40, in units of 2^-24."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + (index + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)).astype(np.float64) * 2.0**-24
+
+
+def samples(channels, tokens):
+    """The samples of bench/information/samples.hpp, to the bit."""
+    import numpy as np
+
+    own = np.full((tokens, channels), -6.0)
+    first = np.arange(tokens * channels, dtype=np.uint64).reshape(tokens, channels) * np.uint64(12)
+    for i in range(12):
+        own += uniform(1, first + np.uint64(i))
+    x = np.empty((tokens, channels), dtype=np.float32)
+    before = np.zeros(tokens)
+    for c in range(channels):
+        before = 0.5 * before + 0.5 * own[:, c]
+        x[:, c] = before
+    return x
+
+
+def timed(work):
+    """Seconds, the least of three runs."""
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def ours(bench, name):
+    """Seconds of one benchmark, the least of three runs."""
+    run = subprocess.run(
+        [bench, f"--benchmark_filter=^{name}$", "--benchmark_format=json", "--benchmark_repetitions=3"],
+        check=True, capture_output=True, text=True,
+    )
+    found = [b for b in json.loads(run.stdout)["benchmarks"] if b["run_type"] == "iteration"]
+    if not found:
+        sys.exit(f"{bench} has no benchmark {name}")
+    best = min(found, key=lambda b: b["real_time"])
+    scale = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[best["time_unit"]]
+    return best["real_time"] * scale
+
+
+def report(work, peer, measured, theirs, mine):
+    print(f"{work}\n  peer: {peer}; {measured}")
+    print(f"  peer {theirs:.2f} s, miq {mine:.4f} s, ratio {theirs / mine:.0f}")
+
+
+def knn(options):
+    """KSG-1, k = 3, all pairs of 256 channels of 2048 tokens."""
+    from sklearn.feature_selection import mutual_info_regression
+
+    channels, tokens, targets = 256, 2048, 2
+    x = samples(channels, tokens)
+    wall = timed(lambda: [mutual_info_regression(x, x[:, 7 + i], n_jobs=options.threads) for i in range(targets)])
+    pairs = targets * channels
+    scale = channels / targets
+    name = f"knn/channels:{channels}/tokens:{tokens}/threads:{options.threads}/variant:1/shape:0/real_time"
+    mine = ours(options.bench, name)
+    report(f"knn: KSG-1, k = 3, all pairs, c = {channels}, T = {tokens}, {options.threads} threads",
+           f"mutual_info_regression, n_jobs={options.threads}, every channel as the target once",
+           f"{pairs} of {channels * channels} pairs measured, {wall / pairs * 1e3:.2f} ms a pair",
+           wall * scale, mine)
+
+
+def kde(options):
+    """Gaussian kernels, all pairs of 128 channels of 2048 tokens."""
+    import numpy as np
+    from scipy.stats import gaussian_kde
+
+    channels, tokens, some = 128, 2048, 4
+    x = samples(channels, tokens).astype(np.float64)
+
+    def joint():
+        for i in range(some):
+            both = np.stack([x[:, i], x[:, i + 1]])
+            np.log(gaussian_kde(both)(both))
+
+    def alone():
+        for i in range(some):
+            np.log(gaussian_kde(x[:, i])(x[:, i]))
+
+    two, one = timed(joint), timed(alone)
+    pairs = channels * (channels - 1) // 2
+    total = two / some * pairs + one / some * channels
+    mine = ours(options.bench, f"kde/channels:{channels}/tokens:{tokens}/threads:{options.threads}/real_time")
+    report(f"kde: Gaussian kernels, all pairs, c = {channels}, T = {tokens}, {options.threads} threads",
+           "scipy.stats.gaussian_kde (one thread: it has no more), each pair once, each channel alone once",
+           f"{some} of {pairs} pairs measured, {two / some * 1e3:.1f} ms a pair", total, mine)
+
+
+SECTIONS = {"knn": knn, "kde": kde}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench", help="the program bench_information")
+    parser.add_argument("sections", nargs="*", help="knn, kde; all if none is named")
+    parser.add_argument("--threads", type=int, default=2, choices=(1, 2))
+    options = parser.parse_args()
+    unknown = set(options.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(options.threads)  # read when numpy is first imported
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    for name in options.sections or SECTIONS:
+        SECTIONS[name](options)
+
+
+if __name__ == "__main__":
+    main()
