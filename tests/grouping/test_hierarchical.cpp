@@ -297,8 +297,8 @@ TEST_CASE("one column, coinciding columns, far scales", "[grouping]") {
     for (const auto& merge : tree.merges()) CHECK(merge.height == 0);
     CHECK(tree.cut_by_height(0).groups() == 1);
   }
-  for (const auto& merge : ward_linkage(threads(2), miq::matrix<float>(37, 2, -0.7F)).merges())
-    CHECK(merge.height == 0);
+  const auto together = ward_linkage(threads(2), miq::matrix<float>(37, 2, -0.7F));
+  for (const auto& merge : together.merges()) CHECK(merge.height == 0);
   const auto plain = hashed_distances(seed(), 50);
   const auto points = uniform_points(seed(), 50, 3);
   for (const int exponent : {-110, 110}) {

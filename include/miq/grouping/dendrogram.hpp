@@ -34,7 +34,7 @@ class dendrogram {
   explicit dendrogram(std::vector<cluster_merge> merges);
 
   std::int64_t columns() const { return columns_; }
-  /// The merges, heights not descending: n - 1 of them.
+  /// The merges, heights not descending: n - 1 of them. Valid as long as the dendrogram.
   std::span<const cluster_merge> merges() const { return merges_; }
 
   /// Exactly `count` groups: all merges but the last `count` - 1 are made. (SciPy's `fcluster` with `maxclust` gives

@@ -42,9 +42,8 @@ enum class linkage_method {
 ///
 /// Allocates about 0.2 kB a column; complete and average linkage besides a copy of the distances with room for new
 /// clusters, 4.5 n^2 bytes, and 0.6 kB a column. Synchronises. Cost: single linkage reads the distances twice (once to
-/// check them); the others read them, copy them, read about 3 n rows of the clusters left, and write n. The chain itself
-/// runs on one thread.
-/// Deterministic, the same to the bit for every number of threads.
+/// check them); the others read them, copy them, read about 3 n rows of the clusters left, and write n. The chain
+/// itself runs on one thread. Deterministic, the same to the bit for every number of threads.
 template <executor Exec>
 dendrogram linkage(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance, linkage_method method);
 
