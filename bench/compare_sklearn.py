@@ -3,10 +3,10 @@
 
     compare_sklearn.py BENCH_INFORMATION [section ...] [--threads 2]
 
-BENCH_INFORMATION is the built program bench_information. Sections: knn, kde; all of them unless some are named. Needs
-numpy, scikit-learn and SciPy. Peers that would take minutes run on a part of the pairs; their time is scaled to all of
-them, and the table says how many were measured. Times are of the wall clock, the least of three: keep the
-machine quiet.
+BENCH_INFORMATION is the built program bench_information. Sections: correlation, histogram, knn, kde; all of them
+unless some are named. Needs numpy, scikit-learn and SciPy. Peers that would take minutes run on a part of the pairs;
+their time is scaled to all of them, and the table says how many were measured. Times are of the wall clock, the least
+of three: keep the machine quiet.
 """
 import argparse
 import json
@@ -72,6 +72,54 @@ def report(work, peer, measured, theirs, mine):
     print(f"  peer {theirs:.2f} s, miq {mine:.4f} s, ratio {theirs / mine:.0f}")
 
 
+def correlation(options):
+    """Correlations, all pairs of 4096 channels of 32768 tokens."""
+    import numpy as np
+
+    channels, tokens = 4096, 32768
+    x = uniform(1, np.arange(tokens * channels, dtype=np.uint64)).astype(np.float32).reshape(tokens, channels)
+    theirs = timed(lambda: np.corrcoef(x, rowvar=False))
+    in_float = timed(lambda: np.corrcoef(x, rowvar=False, dtype=np.float32))
+    name = f"correlation/channels:{channels}/tokens:{tokens}/threads:{options.threads}/real_time"
+    mine = ours(options.bench, name)
+    work = f"correlation: all pairs, c = {channels}, T = {tokens}, {options.threads} threads"
+    report(work, "numpy.corrcoef of float32 samples, which it computes in double", "all pairs measured", theirs, mine)
+    report(work, "numpy.corrcoef(dtype=float32): sums in float", "all pairs measured", in_float, mine)
+
+
+def histogram(options):
+    """16 bins of equal width, all pairs of 768 channels of 8192 tokens."""
+    import numpy as np
+    from sklearn.metrics import mutual_info_score
+
+    channels, tokens, bins = 768, 8192, 16
+    x = samples(channels, tokens)
+    pairs = channels * (channels - 1) // 2
+    codes = []
+    for c in range(channels):
+        edges = np.histogram_bin_edges(x[:, c].astype(np.float64), bins=bins)
+        codes.append(np.minimum(np.searchsorted(edges, x[:, c], side="right") - 1, bins - 1))
+    scaled = [bins * code for code in codes]
+
+    def score(count):
+        for j in range(1, count + 1):
+            mutual_info_score(codes[0], codes[j])
+
+    def count_cells(count):
+        for j in range(1, count + 1):
+            n = np.bincount(scaled[0] + codes[j], minlength=bins * bins).astype(np.float64)
+            n = n[n > 0]
+            np.dot(n, np.log(n))
+
+    name = f"histogram/channels:{channels}/tokens:{tokens}/bins:{bins}/threads:{options.threads}/real_time"
+    mine = ours(options.bench, name)
+    work = f"histogram: {bins} bins, all pairs, c = {channels}, T = {tokens}, {options.threads} threads"
+    for some, run, peer in ((200, score, "sklearn.metrics.mutual_info_score"), (700, count_cells, "numpy.bincount")):
+        theirs = timed(lambda: run(some)) / some
+        report(work, f"a loop over {peer} of codes made beforehand, one thread (it has no more)",
+               f"{some} of {pairs} pairs measured, {theirs * 1e6:.1f} us a pair", theirs * pairs, mine)
+
+
 def knn(options):
     """KSG-1, k = 3, all pairs of 256 channels of 2048 tokens."""
     from sklearn.feature_selection import mutual_info_regression
@@ -115,13 +163,13 @@ def kde(options):
            f"{some} of {pairs} pairs measured, {two / some * 1e3:.1f} ms a pair", total, mine)
 
 
-SECTIONS = {"knn": knn, "kde": kde}
+SECTIONS = {"correlation": correlation, "histogram": histogram, "knn": knn, "kde": kde}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench", help="the program bench_information")
-    parser.add_argument("sections", nargs="*", help="knn, kde; all if none is named")
+    parser.add_argument("sections", nargs="*", help="correlation, histogram, knn, kde; all if none is named")
     parser.add_argument("--threads", type=int, default=2, choices=(1, 2))
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)

@@ -1,30 +1,23 @@
 // Histogram information of all pairs, beside the popcounts or increments that it cannot do without.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
 
 #include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
 #include <miq/information/histogram.hpp>
 
+#include "information/samples.hpp"
+
 namespace {
 
 using namespace miq::information;
 
-miq::matrix<float> tokens_of(std::int64_t tokens, std::int64_t channels) {
-  miq::random_stream random(1);
-  miq::matrix<float> x(tokens, channels);
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    const double shared = random.normal();
-    for (std::int64_t c = 0; c < channels; ++c) x(t, c) = static_cast<float>(random.normal() + 0.5 * shared);
-  }
-  return x;
-}
-
 void all_pairs(benchmark::State& state, std::int64_t channels, std::int64_t tokens, histogram_options options) {
   const miq::host_executor exec({.threads = static_cast<int>(state.range(0))});
-  const auto x = tokens_of(tokens, channels);
+  const auto& x = miq_bench::samples(channels, tokens);
   miq::matrix<float> mi(channels, channels);
   for (auto _ : state) {
     histogram(exec, x.view(), mi.view(), options);

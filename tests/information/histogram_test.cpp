@@ -102,14 +102,11 @@ TEST_CASE("histogram information and entropies are NumPy's and scikit-learn's", 
 }
 
 TEST_CASE("every way of counting gives the counts", "[histogram]") {
-  // Few levels are counted by bit planes where there are popcounts, more by counters, many sparsely; any of them at the
-  // ends of words and tiles.
+  // Few cells are counted in four tables, many in one that is not read through.
   miq::random_stream random(seed());
   const auto tokens = GENERATE(2, 3, 63, 64, 65, 511, 512, 513, 1021);
   std::vector<int> levels = {2, 3, 6, 7, 16, 26, 27, 32, 33, 64, 65, 255, 256};
   const auto x = leveled_channels(tokens, levels, random);
-  miq::matrix<float> mi(x.columns(), x.columns());
-  // One bin a level needs each channel's own number of bins: done by its own call.
   for (std::int64_t i = 0; i < x.columns(); ++i)
     for (std::int64_t j = 0; j < x.columns(); ++j) {
       if (i == j) continue;
@@ -155,6 +152,37 @@ TEST_CASE("pair, list and matrix agree to the bit, whatever the threads", "[hist
     const auto [i, j] = pairs[p];
     CHECK(listed[p] == mi(i, j));
     if (i != j) CHECK(static_cast<float>(histogram(two, row_of(rows, i), row_of(rows, j), options)) == listed[p]);
+  }
+}
+
+TEST_CASE("tiles of channels count what pairs count", "[histogram]") {
+  // More than a tile of channels; runs of tokens longer than the adders' sums; few and many codes, some too many for
+  // tiles.
+  miq::random_stream random(seed());
+  const auto [channels, tokens] = GENERATE(std::pair{300, 5003}, std::pair{266, 31}, std::pair{530, 32});
+  std::vector<int> levels;
+  for (int c = 0; c < channels; ++c) {
+    const int kinds[] = {1, 2, 3, 4, 5, 8, 9, 16, 17, 33, 64, 65, 100};
+    levels.push_back(kinds[random.below(13)]);
+  }
+  const auto x = leveled_channels(tokens, levels, random);
+  miq::matrix<float> mi(channels, channels);
+  for (const auto how : {entropy_estimator::plug_in, entropy_estimator::miller_madow}) {
+    const histogram_options options{.bins = 256, .estimator = how};
+    histogram(two, x.view(), mi.view(), options);
+    std::vector<channel_pair> pairs;
+    for (std::int64_t i = 0; i < channels; ++i)
+      for (std::int64_t j = i + 1; j < channels; ++j)
+        if (random.below(4) == 0) pairs.push_back({i, j});
+    std::vector<float> listed(pairs.size());
+    histogram(two, x.view(), pairs, listed, options);
+    std::int64_t different = 0;
+    for (std::size_t p = 0; p < pairs.size(); ++p) different += listed[p] != mi(pairs[p].first, pairs[p].second);
+    CHECK(different == 0);
+    std::int64_t asymmetric = 0;
+    for (std::int64_t i = 0; i < channels; ++i)
+      for (std::int64_t j = 0; j < channels; ++j) asymmetric += mi(i, j) != mi(j, i);
+    CHECK(asymmetric == 0);
   }
 }
 

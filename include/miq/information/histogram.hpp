@@ -87,10 +87,11 @@ histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<
 /// exact up to the rounding of its terms and does not depend on their order. Deterministic, the same to the bit for
 /// every number of threads and, but for `james_stein`, every instruction set.
 ///
-/// Cost: T c for the bins (and T c ln T for sorting, where bins need it); then for each of the c (c - 1) / 2 pairs
-/// either (B_x - 1)(B_y - 1) T / 64 popcounts of 64-bit words (512 bits at a time, with AVX-512 VPOPCNTDQ, for channels
-/// of up to 32 used bins) or T increments of counters. Allocates T bytes a channel and, for each thread, less than
-/// 64 (32 T / 8 + T) bytes and 3 MB.
+/// Cost: T c for the bins (and T c ln T for sorting, where bins need it). Then one channel is counted with 256 others at
+/// once: with B the most used bins among these, and without the tokens of its own most frequent bin, 4 B T / 512
+/// logical instructions on 512 bits for each of them (with AVX-512; 2 to 4 times as many on 256 or 128 bits), and B^2
+/// table lookups. Pairs of channels with more than 64 used bins cost T increments of counters. Allocates T bytes a
+/// channel, as much again for at most 64 used bins (half of it for 16), and less than 1 MB and 16 T bytes a thread.
 template <executor Exec>
 histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                            matrix_view<float, memory_of<Exec>> mi, const histogram_options& options = {},

@@ -21,19 +21,26 @@ inline Vector interleave_last(Vector a, Vector b, std::index_sequence<Index...>)
   return __builtin_shufflevector(a, b, static_cast<int>(count / 2 + Index / 2 + Index % 2 * count)...);
 }
 
-/// Transposes a square of `Count` vectors of `Count` elements: log2 Count rounds of interleaving the first half of the
-/// vectors with the second.
+/// The first elements of all vectors come first, then the second ones, and so on: log2 Count rounds of interleaving the
+/// first half of the vectors with the second. `Count` is a power of two.
 template <std::size_t Count, class Vector>
-inline void transpose(Vector (&square)[Count]) {
-  constexpr auto index = std::make_index_sequence<Count>{};
+inline void interleave_all(Vector (&vectors)[Count]) {
+  constexpr auto index = std::make_index_sequence<sizeof(Vector) / sizeof(vectors[0][0])>{};
   for (std::size_t round = 1; round < Count; round *= 2) {
     Vector next[Count];
     for (std::size_t i = 0; i < Count / 2; ++i) {
-      next[2 * i] = interleave_first(square[i], square[i + Count / 2], index);
-      next[2 * i + 1] = interleave_last(square[i], square[i + Count / 2], index);
+      next[2 * i] = interleave_first(vectors[i], vectors[i + Count / 2], index);
+      next[2 * i + 1] = interleave_last(vectors[i], vectors[i + Count / 2], index);
     }
-    for (std::size_t i = 0; i < Count; ++i) square[i] = next[i];
+    for (std::size_t i = 0; i < Count; ++i) vectors[i] = next[i];
   }
+}
+
+/// Transposes a square of `Count` vectors of `Count` elements.
+template <std::size_t Count, class Vector>
+inline void transpose(Vector (&square)[Count]) {
+  static_assert(sizeof(Vector) / sizeof(square[0][0]) == Count);
+  interleave_all(square);
 }
 
 /// to(c, r) = from(r, c) for a matrix of `rows` rows and `columns` columns, in squares of whole vectors where they fit.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <miq/core/detail/vector_transpose.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/information/detail/samples.hpp>
 #include <miq/information/histogram.hpp>
@@ -112,26 +113,39 @@ inline void bin_channel(std::int64_t c, const float* values, const histogram_opt
 
   const double step = (high - low) / bins;
   out.width[place] = step;
-  const double scale = bins / (high - low);
-  const auto edge = [&](std::int32_t k) { return k == bins ? high : low + k * step; };
+  // The edges of NumPy's linspace: the product is rounded before the sum, so it must not become part of a fused one.
   double edges[257];
-  for (std::int32_t k = 0; k <= bins; ++k) edges[k] = edge(k);
-  std::int32_t occurrences[256] = {};
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    const auto x = static_cast<double>(values[t]);
-    // The product may round to the wrong side of an edge; the edges decide.
-    auto k = std::min(static_cast<std::int32_t>((x - low) * scale), bins - 1);
-    if (x < edges[k]) --k;
-    if (k < bins - 1 && x >= edges[k + 1]) ++k;
-    codes[t] = static_cast<std::uint8_t>(k);
-    ++occurrences[k];
+  for (std::int32_t k = 0; k < bins; ++k) edges[k] = step * k;
+  for (std::int32_t k = 0; k < bins; ++k) edges[k] += low;
+  edges[bins] = high;
+  const double scale = bins / (high - low);
+  constexpr std::int64_t batch = 64;
+  std::int32_t occurrences[4][256] = {};  // four, so that equal codes in a row do not wait for each other
+  for (std::int64_t t = 0; t < tokens; t += batch) {
+    const auto part = std::min(batch, tokens - t);
+    float x[batch] = {};
+    std::int32_t code[batch];
+    std::copy_n(values + t, part, x);
+    std::fill(x + part, x + batch, values[t]);
+    for (std::int64_t i = 0; i < batch; ++i) {
+      const auto v = static_cast<double>(x[i]);
+      // The product may round to the wrong side of an edge; the edges decide.
+      auto k = std::min(static_cast<std::int32_t>((v - low) * scale), bins - 1);
+      k -= v < edges[k] ? 1 : 0;
+      k += k < bins - 1 && v >= edges[k + 1] ? 1 : 0;
+      code[i] = k;
+    }
+    for (std::int64_t i = 0; i < part; ++i) {
+      codes[t + i] = static_cast<std::uint8_t>(code[i]);
+      ++occurrences[i % 4][code[i]];
+    }
   }
   std::uint8_t dense[256] = {};
   std::int32_t used = 0;
   for (std::int32_t k = 0; k < bins; ++k)
-    if (occurrences[k] > 0) {
+    if (const auto n = occurrences[0][k] + occurrences[1][k] + occurrences[2][k] + occurrences[3][k]; n > 0) {
       dense[k] = static_cast<std::uint8_t>(used);
-      counts[used++] = occurrences[k];
+      counts[used++] = n;
     }
   out.used[place] = used;
   if (used < bins)

@@ -4,11 +4,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <memory>
+#include <span>
 #include <vector>
 
 #include <miq/information/detail/binning.hpp>
 #include <miq/information/detail/joint_counts.hpp>
+#include <miq/information/detail/tile_counts.hpp>
 
 namespace miq::information {
 namespace detail {
@@ -25,6 +26,16 @@ class fixed_point_entropy {
 
   std::int64_t operator()(std::int32_t n) const {
     return n <= most_tabulated ? table_[static_cast<std::size_t>(n)] : rounded(static_cast<double>(n));
+  }
+
+  /// Adds the terms of `count` numbers of tokens to as many sums.
+  void add(const std::int32_t* n, std::int64_t count, std::int64_t* sums) const {
+    if (tokens_ > most_tabulated) {
+      for (std::int64_t k = 0; k < count; ++k) sums[k] += (*this)(n[k]);
+      return;
+    }
+    const auto* const table = table_.data();
+    for (std::int64_t k = 0; k < count; ++k) sums[k] += table[n[k]];
   }
 
   /// A sum of terms n ln n, divided by T.
@@ -89,22 +100,58 @@ class count_information {
     return how_ == entropy_estimator::miller_madow ? plug_in + (used - 1) / (2 * tokens) : plug_in;
   }
 
-  double information(joint_counter& counter, std::int64_t i, std::int64_t j) const {
-    const auto x = static_cast<std::size_t>(i), y = static_cast<std::size_t>(j);
-    if (channels_.used[x] == 1 || channels_.used[y] == 1) return 0;
-    if (how_ == entropy_estimator::james_stein) return shrunk_information(counter, i, j);
-    std::int64_t sum = 0, cells = 0;
-    for (const auto n : counter.cells(i, j)) {
+  /// Of a pair, from the tokens of every joint code that has some (others may be among them, or not).
+  double information(std::int64_t i, std::int64_t j, std::span<const std::int32_t> cells) const {
+    if (is_constant(i) || is_constant(j)) return 0;
+    if (how_ == entropy_estimator::james_stein) return shrunk_information(i, j, cells);
+    std::int64_t sum = 0, used = 0;
+    for (const auto n : cells) {
       sum += logarithms_(n);
-      cells += n > 0;
+      used += n > 0;
     }
-    const double plug_in = logarithms_.per_token((logarithms_.whole() - sums_[x]) + (sum - sums_[y]));
-    if (how_ == entropy_estimator::plug_in) return std::max(plug_in, 0.0);  // below 0 by rounding only
-    return plug_in + static_cast<double>(channels_.used[x] + channels_.used[y] - cells - 1) /
-                         (2 * static_cast<double>(channels_.tokens));
+    return information_of_sums(i, j, sum, used);
+  }
+
+  /// Of channel i with all channels of a tile.
+  void information(std::int64_t i, const code_tile& tile, tile_counter& counter, double* out) const {
+    const auto cells = tile.codes * tile_channels;
+    const bool constant = is_constant(i);
+    if (how_ == entropy_estimator::james_stein) {
+      std::vector<std::int32_t> table;  // [codes of i, codes of the tile, lanes]
+      counter.count(i, tile, [&](const std::int32_t* counts) { table.insert(table.end(), counts, counts + cells); });
+      std::vector<std::int32_t> own(table.size() / tile_channels);
+      for (std::int64_t lane = 0; lane < tile.channels; ++lane) {
+        for (std::size_t k = 0; k < own.size(); ++k) own[k] = table[k * tile_channels + static_cast<std::size_t>(lane)];
+        out[lane] = constant || is_constant(tile.first + lane) ? 0 : shrunk_information(i, tile.first + lane, own);
+      }
+      return;
+    }
+    std::int64_t sums[tile_channels] = {};
+    std::int32_t used[tile_channels] = {};
+    counter.count(i, tile, [&](const std::int32_t* counts) {
+      for (std::int64_t k = 0; k < cells; k += tile_channels) logarithms_.add(counts + k, tile_channels, sums);
+      if (how_ == entropy_estimator::miller_madow)
+        for (std::int64_t k = 0; k < cells; k += tile_channels)
+          for (std::int64_t lane = 0; lane < tile_channels; ++lane) used[lane] += counts[k + lane] > 0;
+    });
+    for (std::int64_t lane = 0; lane < tile.channels; ++lane)
+      out[lane] = constant || is_constant(tile.first + lane)
+                      ? 0
+                      : information_of_sums(i, tile.first + lane, sums[lane], used[lane]);
   }
 
  private:
+  bool is_constant(std::int64_t c) const { return channels_.used[static_cast<std::size_t>(c)] == 1; }
+
+  /// From the sum of n ln n over the joint codes, and the number of those that occur.
+  double information_of_sums(std::int64_t i, std::int64_t j, std::int64_t sum, std::int64_t used) const {
+    const auto x = static_cast<std::size_t>(i), y = static_cast<std::size_t>(j);
+    const double plug_in = logarithms_.per_token((logarithms_.whole() - sums_[x]) + (sum - sums_[y]));
+    if (how_ == entropy_estimator::plug_in) return std::max(plug_in, 0.0);  // below 0 by rounding only
+    return plug_in + static_cast<double>(channels_.used[x] + channels_.used[y] - used - 1) /
+                         (2 * static_cast<double>(channels_.tokens));
+  }
+
   static double square(std::int32_t n) { return static_cast<double>(n) * static_cast<double>(n); }
 
   std::int64_t margin_terms(const shrinkage& shrunk, std::int64_t c) const {
@@ -115,10 +162,9 @@ class count_information {
     return terms;
   }
 
-  double shrunk_information(joint_counter& counter, std::int64_t i, std::int64_t j) const {
+  double shrunk_information(std::int64_t i, std::int64_t j, std::span<const std::int32_t> counts) const {
     const double cells = static_cast<double>(channels_.bins[static_cast<std::size_t>(i)]) *
                          static_cast<double>(channels_.bins[static_cast<std::size_t>(j)]);
-    const auto counts = counter.cells(i, j);
     std::int64_t squares = 0, used = 0;
     for (const auto n : counts) {
       squares += static_cast<std::int64_t>(n) * n;
@@ -137,35 +183,22 @@ class count_information {
   std::vector<std::int64_t> sums_;  ///< sum of n ln n of each channel
 };
 
-/// A counter and a count of negative estimates for every thread.
-struct histogram_slot {
-  joint_counter counter;
-  std::int64_t negative = 0;
-};
-
-template <class Run>
-void with_histogram_slots(const host_executor& exec, const binned_channels& channels, const histogram_options& options,
-                          histogram_result& result, const Run& run) {
-  const count_information information(channels, options.estimator);
-  std::vector<histogram_slot> slots;
-  slots.reserve(static_cast<std::size_t>(exec.threads()));
-  for (int k = 0; k < exec.threads(); ++k) slots.push_back({joint_counter(channels, exec.resource())});
-  run([&](std::int64_t slot, std::int64_t i, std::int64_t j) {
-    auto& own = slots[static_cast<std::size_t>(slot)];
-    return finished_estimate(information.information(own.counter, i, j), options.clip_negative, own.negative);
-  });
-  for (const auto& slot : slots) result.negative += slot.negative;
-}
-
 inline histogram_result histogram_on(const host_executor& exec, matrix_view<const float> samples,
                                      std::span<const channel_pair> pairs, vector_view<float> mi,
                                      const histogram_options& options, const progress_callback& progress) {
   require_pairs("histogram", pairs, samples.columns(), mi);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram", samples, options, progress, 0.2, result);
-  with_histogram_slots(exec, channels, options, result, [&](const auto& pair) {
-    for_listed_pairs(exec, pairs, mi, progress, "histogram", 0.2, 1, pair);
-  });
+  const count_information information(channels, options.estimator);
+  std::vector<joint_counter> counters(static_cast<std::size_t>(exec.threads()), joint_counter(channels));
+  std::vector<std::int64_t> negative(counters.size());
+  for_listed_pairs(exec, pairs, mi, progress, "histogram", 0.2, 1,
+                   [&](std::int64_t slot, std::int64_t i, std::int64_t j) {
+                     const auto own = static_cast<std::size_t>(slot);
+                     return finished_estimate(information.information(i, j, counters[own].cells(i, j)),
+                                              options.clip_negative, negative[own]);
+                   });
+  for (const auto n : negative) result.negative += n;
   return result;
 }
 
@@ -174,9 +207,51 @@ inline histogram_result histogram_on(const host_executor& exec, matrix_view<cons
   require_mi("histogram", samples, mi);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram", samples, options, progress, 0.05, result);
-  with_histogram_slots(exec, channels, options, result, [&](const auto& pair) {
-    for_all_pairs(exec, mi, joint_counter::tile, progress, "histogram", 0.05, 1, pair);
+  const count_information information(channels, options.estimator);
+  const auto count = channels.channels();
+  const auto tile_count = (count + tile_channels - 1) / tile_channels;
+  std::vector<code_tile> tiles(static_cast<std::size_t>(tile_count));
+  for_each_item(exec, tile_count, progress, "bins", 0.05, 0.1, [&](std::int64_t, std::int64_t k) {
+    tiles[static_cast<std::size_t>(k)] = make_code_tile(channels, k * tile_channels, exec.resource());
   });
+
+  // One item: a tile with 16 of the channels that come before its last one.
+  constexpr std::int64_t strip = 16;
+  struct item {
+    std::int64_t tile, first;
+  };
+  std::vector<item> items;
+  for (std::int64_t k = 0; k < tile_count; ++k)
+    for (std::int64_t x = 0; x < std::min((k + 1) * tile_channels, count); x += strip) items.push_back({k, x});
+  struct slot_state {
+    joint_counter pairs;
+    tile_counter tile;
+    std::int64_t negative = 0;
+  };
+  std::vector<slot_state> slots;
+  for (int k = 0; k < exec.threads(); ++k) slots.push_back({joint_counter(channels), tile_counter(channels), 0});
+  for_each_item(exec, static_cast<std::int64_t>(items.size()), progress, "histogram", 0.1, 1,
+                [&](std::int64_t slot, std::int64_t place) {
+                  auto& own = slots[static_cast<std::size_t>(slot)];
+                  const auto& at = items[static_cast<std::size_t>(place)];
+                  const auto& tile = tiles[static_cast<std::size_t>(at.tile)];
+                  const auto last = tile.first + tile.channels;
+                  double values[tile_channels];
+                  for (auto x = at.first; x < std::min(at.first + strip, last); ++x) {
+                    const auto from = std::max(tile.first, x + 1);
+                    // Few lanes do not pay for a tile: a pair by counters takes about a tenth of it.
+                    const bool by_tile = takes_part(channels, x) && last - from >= fewest_lanes;
+                    if (by_tile) information.information(x, tile, own.tile, values);
+                    if (x >= tile.first) mi(x, x) = 0.0F;
+                    for (auto y = from; y < last; ++y) {
+                      const double value = by_tile && takes_part(channels, y)
+                                               ? values[y - tile.first]
+                                               : information.information(x, y, own.pairs.cells(x, y));
+                      mi(x, y) = mi(y, x) = finished_estimate(value, options.clip_negative, own.negative);
+                    }
+                  }
+                });
+  for (const auto& own : slots) result.negative += own.negative;
   return result;
 }
 
@@ -185,8 +260,8 @@ inline double histogram_on(const host_executor& exec, vector_view<const float> x
   const auto samples = side_by_side(exec, "histogram", x, y);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram", samples, options, {}, 1, result);
-  joint_counter counter(channels, exec.resource());
-  const auto value = count_information(channels, options.estimator).information(counter, 0, 1);
+  joint_counter counter(channels);
+  const auto value = count_information(channels, options.estimator).information(0, 1, counter.cells(0, 1));
   return options.clip_negative ? std::max(value, 0.0) : value;
 }
 
