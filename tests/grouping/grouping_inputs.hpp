@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <miq/core/executor.hpp>
@@ -33,6 +34,22 @@ inline miq::matrix<float> hashed_distances(std::uint64_t seed, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < i; ++j)
       distance(i, j) = distance(j, i) = unit(seed, static_cast<std::uint64_t>(i * n + j));
+  return distance;
+}
+
+/// Random distances on [0, 1], no two of which are equal.
+inline miq::matrix<float> distinct_distances(std::uint64_t seed, std::int64_t n) {
+  auto distance = hashed_distances(seed, n);
+  std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < i; ++j) pairs.emplace_back(i, j);
+  const auto value = [&](const auto& pair) { return distance(pair.first, pair.second); };
+  std::stable_sort(pairs.begin(), pairs.end(), [&](const auto& a, const auto& b) { return value(a) < value(b); });
+  float least = 0;
+  for (const auto& [i, j] : pairs) {
+    distance(i, j) = distance(j, i) = std::max(distance(i, j), least);
+    least = std::nextafter(distance(i, j), 2.0F);
+  }
   return distance;
 }
 

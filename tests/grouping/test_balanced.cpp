@@ -226,6 +226,19 @@ TEST_CASE("balanced k-means finds clouds of equal size, and evens out others", "
   CHECK(result.moved > 0);
 }
 
+TEST_CASE("the short group is the one that has most room, and the last", "[grouping]") {
+  miq::matrix<float> points(40, 1);  // clouds of 16, 8 and 16
+  std::vector<std::int32_t> expected;
+  for (int i = 0; i < 40; ++i) {
+    const int cloud = i < 16 ? 0 : i < 24 ? 1 : 2;
+    points(i, 0) = static_cast<float>(1000 * cloud + i);
+    expected.push_back(cloud == 0 ? 0 : cloud == 1 ? 2 : 1);
+  }
+  const auto result = balanced_kmeans(threads(2), points, {.groups = 3, .multiple = 16, .seed = seed()});
+  CHECK(result.groups == partition(expected));
+  CHECK(result.inertia == Approx(result.unbalanced).epsilon(1e-6));
+}
+
 TEST_CASE("coinciding points are balanced too", "[grouping]") {
   const auto result = balanced_kmeans(threads(2), miq::matrix<float>(50, 2, 0.7F), {.groups = 7, .seed = seed()});
   CHECK(result.inertia == 0);
