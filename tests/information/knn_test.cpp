@@ -378,6 +378,10 @@ TEST_CASE("KSG refuses what it cannot use", "[knn]") {
   const std::vector<float> x(10, 1.0F), y(11, 1.0F);
   CHECK_THROWS_WITH(knn(exec, miq::vector_view<const float>(x), miq::vector_view<const float>(y)),
                     contains("got 10 and 11"));
+  auto z = x;
+  z[3] = infinity;
+  CHECK_THROWS_WITH(knn(exec, miq::vector_view<const float>(x), miq::vector_view<const float>(z)),
+                    contains("y must be finite, got inf at token 3"));
 }
 
 TEST_CASE("KSG tells how far it is, and stops", "[knn]") {
