@@ -62,8 +62,6 @@ TEST_CASE("labels and channels are the formula", "[class_information]") {
   auto samples = activations(tokens, 9, seed());
   const auto labels = random_labels(tokens, below, seed());
   const auto mi = of(labels, samples, {.neighbours = k, .noise = 0});
-  std::int64_t repeated = 0;
-  for (const auto l : labels) repeated += std::count(labels.begin(), labels.end(), l) > 1;
   for (std::int64_t c = 0; c < 9; ++c) {
     std::vector<double> x;
     for (const auto v : channel_of(samples, c)) x.push_back(static_cast<double>(v));

@@ -217,6 +217,18 @@ TEST_CASE("units and signs do not matter to KSG", "[knn]") {
   for (std::int64_t i = 0; i < 3; ++i) CHECK(after(3, i) == Approx(before(3, i)).epsilon(0).margin(0.05));
 }
 
+TEST_CASE("monotone maps keep what KSG estimates, within its error", "[knn]") {
+  // The counts change, the information does not.
+  const std::int64_t tokens = 8000;
+  auto samples = draw(gaussian(0.75, 0.413339287), tokens, seed());
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    samples(t, 0) = std::exp(samples(t, 0));
+    samples(t, 1) = std::atan(2 * samples(t, 1));
+  }
+  const double error = std::sqrt((0.75 * 0.75 + 1) / static_cast<double>(tokens));
+  CHECK(pair_of(samples, 0, 1) == Approx(0.413339287).epsilon(0).margin(4 * error + 0.02));
+}
+
 TEST_CASE("KSG with atoms, few bits and equal channels", "[knn]") {
   const std::int64_t tokens = 4000;
   const miq::host_executor exec({.threads = 2});
@@ -378,6 +390,10 @@ TEST_CASE("KSG refuses what it cannot use", "[knn]") {
   const std::vector<float> x(10, 1.0F), y(11, 1.0F);
   CHECK_THROWS_WITH(knn(exec, miq::vector_view<const float>(x), miq::vector_view<const float>(y)),
                     contains("got 10 and 11"));
+  auto z = x;
+  z[3] = infinity;
+  CHECK_THROWS_WITH(knn(exec, miq::vector_view<const float>(x), miq::vector_view<const float>(z)),
+                    contains("y must be finite, got inf at token 3"));
 }
 
 TEST_CASE("KSG tells how far it is, and stops", "[knn]") {

@@ -56,13 +56,14 @@ struct knn_result : estimate_result {
 /// @param exec  where to run
 /// @param x, y  one value a token, the same number of tokens: at least k + 1, at most 2^24; fewer than 100 or 20 k are
 ///              few (`few_tokens` of the other entries)
-/// @returns the estimate, which may be negative: its standard error at independence is about 1/sqrt(T) times 0.7 for
-///          k = 3. 0 if a channel is constant; psi(T) - psi(k) at most, which is what equal channels give (first)
+/// @returns the estimate, which may be negative: at independence it scatters around 0 by about 0.8/sqrt(T) for
+///          k = 3 (measured). 0 if a channel is constant; without ties psi(T) - psi(k) at most (first), which is what
+///          equal channels give
 /// @throws invalid_argument  if sizes differ, tokens are too few, a value is NaN or infinite, or an option is out of
 ///                           range
 ///
 /// Cost: two sorts, then on average about T sqrt(k) log T; T^2 for points without a local scale (outliers of outliers).
-/// Allocates about 60 bytes a token. Runs on the calling thread. Deterministic.
+/// Allocates about 80 bytes a token. Runs on the calling thread. Deterministic.
 template <executor Exec>
 double knn(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector_view<const float, memory_of<Exec>> y,
            const knn_options& options = {});

@@ -17,14 +17,14 @@ using miq::detail::shape_text;
 /// Throws if a value right of the diagonal is NaN or infinite, naming the first.
 inline void require_finite_upper(const host_executor& exec, const char* function, const char* name,
                                  matrix_view<const float> m) {
-  constexpr auto lanes = miq::detail::lanes;
+  constexpr std::int64_t step = miq::detail::lanes;
   using miq::detail::float_lanes;
   exec.parallel_for(m.rows(), [&](std::int64_t i) {
     const float* const row = &m(i, 0);
     const auto finite = [](float_lanes x) { return miq::detail::absolute(x) <= std::numeric_limits<float>::max(); };
     miq::detail::int_lanes bad{};
     auto j = i + 1;
-    for (; j + lanes <= m.columns(); j += lanes) bad |= ~finite(miq::detail::load<float_lanes>(row + j));
+    for (; j + step <= m.columns(); j += step) bad |= ~finite(miq::detail::load<float_lanes>(row + j));
     if (j < m.columns()) bad |= ~finite(miq::detail::load_first<float_lanes>(row + j, m.columns() - j));
     if (!miq::detail::any(bad)) return;
     for (j = i + 1; std::isfinite(row[j]);) ++j;

@@ -14,6 +14,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 inline constexpr std::int64_t least_kde_tokens = 2, most_kde_tokens = std::int64_t{1} << 24, enough_kde_tokens = 100;
 inline constexpr std::int64_t token_chunk = 16;
@@ -91,6 +92,7 @@ kde_channels prepare_kernels(const host_executor& exec, std::int64_t channels, s
                              const Value& value, const Keep& keep) {
   kde_channels result(channels, exec.resource());
   std::pmr::vector<kde_scratch> scratch(exec.resource());
+  scratch.reserve(static_cast<std::size_t>(exec.threads()));
   for (int i = 0; i < exec.threads(); ++i) scratch.emplace_back(tokens, exec.resource());
   for_each_item(exec, channels, progress, "channels", 0, to_share, [&](std::int64_t slot, std::int64_t c) {
     auto& [sorted, u] = scratch[static_cast<std::size_t>(slot)];
@@ -120,8 +122,8 @@ inline double kde_on(const host_executor& exec, vector_view<const float> x, vect
                      const kde_options& options) {
   require(x.size() == y.size(), "kde: x and y must have the same number of tokens, got ", x.size(), " and ", y.size());
   require_kde("kde", options, x.size());
-  require_samples(exec, "kde", matrix_view<const float>(x.data(), x.size(), 1), least_kde_tokens);
-  require_samples(exec, "kde", matrix_view<const float>(y.data(), y.size(), 1), least_kde_tokens);
+  require_channel("kde", "x", x, least_kde_tokens);
+  require_channel("kde", "y", y, least_kde_tokens);
   const auto tokens = x.size();
   matrix<float> u(2, tokens + 2 * lanes, exec.resource());
   const auto channels = prepare_kernels(
@@ -287,6 +289,7 @@ inline kde_result kde_entropy_on(const host_executor& exec, matrix_view<const fl
   return result;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

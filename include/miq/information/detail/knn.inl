@@ -11,6 +11,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 inline constexpr std::int64_t most_knn_tokens = std::int64_t{1} << 24;
 
@@ -115,8 +116,8 @@ inline double knn_on(const host_executor& exec, vector_view<const float> x, vect
                      const knn_options& options) {
   require(x.size() == y.size(), "knn: x and y must have the same number of tokens, got ", x.size(), " and ", y.size());
   require_knn("knn", options, x.size());
-  require_samples(exec, "knn", matrix_view<const float>(x.data(), x.size(), 1), 2);
-  require_samples(exec, "knn", matrix_view<const float>(y.data(), y.size(), 1), 2);
+  require_channel("knn", "x", x, 2);
+  require_channel("knn", "y", y, 2);
   fixed_channels channels(2, x.size(), exec.resource());
   channel_scratch sorting(x.size(), exec.resource());
   channels.prepare(0, options.noise, options.seed, sorting, [&](std::int64_t t) { return x[t]; });
@@ -290,6 +291,7 @@ inline knn_result knn_entropy_on(const host_executor& exec, matrix_view<const fl
   return result;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -33,6 +33,15 @@ inline void require_samples(const host_executor& exec, const char* function, mat
   });
 }
 
+/// The same for one channel given alone, under its own name.
+inline void require_channel(const char* function, const char* name, vector_view<const float> values,
+                            std::int64_t minimum_tokens) {
+  require(values.size() >= minimum_tokens, function, ": ", name, " must hold at least ", minimum_tokens,
+          " tokens, got ", values.size());
+  for (std::int64_t t = 0; t < values.size(); ++t)
+    require(std::isfinite(values[t]), function, ": ", name, " must be finite, got ", values[t], " at token ", t);
+}
+
 inline void require_pairs(const char* function, std::span<const channel_pair> pairs, std::int64_t channels,
                           vector_view<float> out) {
   require(out.size() == static_cast<std::int64_t>(pairs.size()), function, ": mi must have ", pairs.size(),
