@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Times scikit-learn's and SciPy's estimators of mutual information beside miq's, on the same samples, and prints ratios.
+"""Times scikit-learn, SciPy and NumPy beside miq on the same data, and prints ratios.
 
-    compare_sklearn.py BENCH_INFORMATION [section ...] [--threads 2]
+    compare_sklearn.py BUILD_FOLDER [section ...] [--threads 2]
 
-BENCH_INFORMATION is the built program bench_information. Sections: correlation, histogram, knn, kde; all of them
-unless some are named. Needs numpy, scikit-learn and SciPy. Peers that would take minutes run on a part of the pairs;
-their time is scaled to all of them, and the table says how many were measured. Times are of the wall clock, the least
-of three: keep the machine quiet.
+BUILD_FOLDER holds bench/information/bench_information and bench/grouping/bench_grouping, built for release. Sections:
+correlation, histogram, knn, kde, spectral, linkage; all of them unless some are named. Needs numpy, scikit-learn and
+SciPy. Peers that would take minutes run on a part of the pairs; their time is scaled to all of them, and the table says
+how many were measured. Times are of the wall clock, the least of three: keep the machine quiet.
 """
 import argparse
 import json
@@ -53,8 +53,9 @@ def timed(work):
     return best
 
 
-def ours(bench, name):
+def ours(options, folder, name):
     """Seconds of one benchmark, the least of three runs."""
+    bench = os.path.join(options.build, "bench", folder, f"bench_{folder}")
     run = subprocess.run(
         [bench, f"--benchmark_filter=^{name}$", "--benchmark_format=json", "--benchmark_repetitions=3"],
         check=True, capture_output=True, text=True,
@@ -69,7 +70,7 @@ def ours(bench, name):
 
 def report(work, peer, measured, theirs, mine):
     print(f"{work}\n  peer: {peer}; {measured}")
-    print(f"  peer {theirs:.2f} s, miq {mine:.4f} s, ratio {theirs / mine:.0f}")
+    print(f"  peer {theirs:.2f} s, miq {mine:.4f} s, ratio {theirs / mine:.{0 if theirs > 20 * mine else 1}f}", flush=True)
 
 
 def correlation(options):
@@ -81,7 +82,7 @@ def correlation(options):
     theirs = timed(lambda: np.corrcoef(x, rowvar=False))
     in_float = timed(lambda: np.corrcoef(x, rowvar=False, dtype=np.float32))
     name = f"correlation/channels:{channels}/tokens:{tokens}/threads:{options.threads}/real_time"
-    mine = ours(options.bench, name)
+    mine = ours(options, "information", name)
     work = f"correlation: all pairs, c = {channels}, T = {tokens}, {options.threads} threads"
     report(work, "numpy.corrcoef of float32 samples, which it computes in double", "all pairs measured", theirs, mine)
     report(work, "numpy.corrcoef(dtype=float32): sums in float", "all pairs measured", in_float, mine)
@@ -112,7 +113,7 @@ def histogram(options):
             np.dot(n, np.log(n))
 
     name = f"histogram/channels:{channels}/tokens:{tokens}/bins:{bins}/threads:{options.threads}/real_time"
-    mine = ours(options.bench, name)
+    mine = ours(options, "information", name)
     work = f"histogram: {bins} bins, all pairs, c = {channels}, T = {tokens}, {options.threads} threads"
     for some, run, peer in ((200, score, "sklearn.metrics.mutual_info_score"), (700, count_cells, "numpy.bincount")):
         theirs = timed(lambda: run(some)) / some
@@ -130,7 +131,7 @@ def knn(options):
     pairs = targets * channels
     scale = channels / targets
     name = f"knn/channels:{channels}/tokens:{tokens}/threads:{options.threads}/variant:1/shape:0/real_time"
-    mine = ours(options.bench, name)
+    mine = ours(options, "information", name)
     report(f"knn: KSG-1, k = 3, all pairs, c = {channels}, T = {tokens}, {options.threads} threads",
            f"mutual_info_regression, n_jobs={options.threads}, every channel as the target once",
            f"{pairs} of {channels * channels} pairs measured, {wall / pairs * 1e3:.2f} ms a pair",
@@ -157,19 +158,66 @@ def kde(options):
     two, one = timed(joint), timed(alone)
     pairs = channels * (channels - 1) // 2
     total = two / some * pairs + one / some * channels
-    mine = ours(options.bench, f"kde/channels:{channels}/tokens:{tokens}/threads:{options.threads}/real_time")
+    mine = ours(options, "information", f"kde/channels:{channels}/tokens:{tokens}/threads:{options.threads}/real_time")
     report(f"kde: Gaussian kernels, all pairs, c = {channels}, T = {tokens}, {options.threads} threads",
            "scipy.stats.gaussian_kde (one thread: it has no more), each pair once, each channel alone once",
            f"{some} of {pairs} pairs measured, {two / some * 1e3:.1f} ms a pair", total, mine)
 
 
-SECTIONS = {"correlation": correlation, "histogram": histogram, "knn": knn, "kde": kde}
+def affinity(n, inside, groups=32):
+    """The matrix of bench_grouping.cpp, to the bit."""
+    import numpy as np
+
+    a = np.zeros((n, n), dtype=np.float32)
+    block = np.arange(n) * groups // n
+    for i in range(1, n):
+        values = uniform(1, np.uint64(i * n) + np.arange(i, dtype=np.uint64)).astype(np.float32) * np.float32(0.25)
+        values *= np.where(block[i] == block[:i], np.float32(inside), np.float32(1))
+        a[i, :i] = a[:i, i] = values
+    return a
+
+
+def spectral(options):
+    """32 groups of 3072 columns, k-means started 10 times."""
+    from sklearn.cluster import SpectralClustering
+
+    for inside, label in ((2, "32 blocks"), (1, "no structure")):
+        a = affinity(3072, inside)
+        theirs = timed(lambda: SpectralClustering(
+            n_clusters=32, affinity="precomputed", n_init=10, random_state=0).fit(a))
+        mine = ours(options, "grouping",
+                    f"spectral/channels:3072/inside:{inside}/threads:{options.threads}/real_time")
+        report(f"spectral: 32 groups of 3072 columns, {label}, {options.threads} threads",
+               "sklearn.cluster.SpectralClustering", "precomputed affinity, k-means started 10 times", theirs, mine)
+
+
+def linkage(options):
+    """Linkage of 8192 columns from their distances."""
+    import numpy as np
+    from scipy.cluster import hierarchy
+    from scipy.spatial.distance import squareform
+
+    distance = np.sqrt(np.float32(1) - affinity(8192, 2) ** 2)
+    np.fill_diagonal(distance, 0)
+    condensed = squareform(distance, checks=False).astype(np.float64)
+    del distance
+    for number, method in enumerate(("single", "complete", "average")):
+        theirs = timed(lambda: hierarchy.linkage(condensed, method))
+        mine = ours(options, "grouping",
+                    f"linkage/method:{number}/channels:8192/threads:{options.threads}/real_time")
+        report(f"linkage: {method}, 8192 columns, {options.threads} threads",
+               "scipy.cluster.hierarchy.linkage, one thread (it has no more)",
+               "from the condensed matrix in double, which it needs; miq's from the full one in float", theirs, mine)
+
+
+SECTIONS = {"correlation": correlation, "histogram": histogram, "knn": knn, "kde": kde, "spectral": spectral,
+            "linkage": linkage}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bench", help="the program bench_information")
-    parser.add_argument("sections", nargs="*", help="correlation, histogram, knn, kde; all if none is named")
+    parser.add_argument("build", help="the folder of a release build")
+    parser.add_argument("sections", nargs="*", help=f"{', '.join(SECTIONS)}; all if none is named")
     parser.add_argument("--threads", type=int, default=2, choices=(1, 2))
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)

@@ -1,6 +1,6 @@
 // Grouping on precomputed affinities, 32 groups. Each benchmark's last argument is the number of threads. `inside` is
 // the mean affinity within a block, in units of 1/2; 1 is that between blocks, so that inside:1 is a matrix without
-// structure, the hardest for the eigensolver. bench/compare_sklearn_grouping.py runs scikit-learn and SciPy on the same
+// structure, the hardest for the eigensolver. bench/compare_sklearn.py runs scikit-learn and SciPy on the same
 // matrices.
 #include <benchmark/benchmark.h>
 
