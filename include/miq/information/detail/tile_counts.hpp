@@ -70,7 +70,7 @@ struct code_tile {
   std::int32_t planes = 2;           ///< bits of a code, at least 2
   std::int32_t codes = 1;            ///< one more than the largest code of a channel that takes part
   matrix<std::uint64_t> bits;        ///< [tokens, planes * 4]; lanes of channels that take no part are 0
-  std::vector<std::int32_t> totals;  ///< [codes, 256] tokens of each code
+  std::vector<std::int32_t> totals;  ///< [codes, 256] tokens of each code; lanes that take no part have code 0 only
 };
 
 inline bool takes_part(const binned_channels& channels, std::int64_t c) {
@@ -87,10 +87,14 @@ inline code_tile make_code_tile(const binned_channels& channels, std::int64_t fi
   tile.planes = std::max(2, static_cast<std::int32_t>(std::bit_width(static_cast<std::uint32_t>(tile.codes - 1))));
   tile.bits = matrix<std::uint64_t>(channels.tokens, tile.planes * 4, resource);
   tile.totals.resize(static_cast<std::size_t>(tile.codes * tile_channels));
-  for (std::int64_t lane = 0; lane < tile.channels; ++lane)
-    if (takes_part(channels, first + lane))
+  for (std::int64_t lane = 0; lane < tile_channels; ++lane) {
+    if (lane < tile.channels && takes_part(channels, first + lane)) {
       for (std::int32_t b = 0; b < channels.used[static_cast<std::size_t>(first + lane)]; ++b)
         tile.totals[static_cast<std::size_t>(b * tile_channels + lane)] = channels.counts(first + lane, b);
+    } else {
+      tile.totals[static_cast<std::size_t>(lane)] = static_cast<std::int32_t>(channels.tokens);  // all have code 0
+    }
+  }
   constexpr std::int64_t batch = 64;
   std::uint8_t codes[batch][tile_channels];
   for (std::int64_t t0 = 0; t0 < channels.tokens; t0 += batch) {
@@ -122,7 +126,7 @@ class tile_counter {
   explicit tile_counter(const binned_channels& channels) : channels_(channels) {}
 
   /// For channel x, which takes part: calls `take(counts)` once for each of its codes, in any order, with the tokens
-  /// that have it, by the tile's codes and lanes: [codes, 256]. Lanes that take no part hold nothing of use.
+  /// that have it, by the tile's codes and lanes: [codes, 256]. Counts are never negative, in no lane.
   template <class Take>
   void count(std::int64_t x, const code_tile& tile, const Take& take) {
     const auto rows = channels_.used[static_cast<std::size_t>(x)];
