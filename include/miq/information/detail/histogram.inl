@@ -119,9 +119,10 @@ class count_information {
     if (how_ == entropy_estimator::james_stein) {
       std::vector<std::int32_t> table;  // [codes of i, codes of the tile, lanes]
       counter.count(i, tile, [&](const std::int32_t* counts) { table.insert(table.end(), counts, counts + cells); });
-      std::vector<std::int32_t> own(table.size() / tile_channels);
+      std::vector<std::int32_t> own(table.size() / static_cast<std::size_t>(tile_channels));
       for (std::int64_t lane = 0; lane < tile.channels; ++lane) {
-        for (std::size_t k = 0; k < own.size(); ++k) own[k] = table[k * tile_channels + static_cast<std::size_t>(lane)];
+        for (std::size_t k = 0; k < own.size(); ++k)
+          own[k] = table[k * static_cast<std::size_t>(tile_channels) + static_cast<std::size_t>(lane)];
         out[lane] = constant || is_constant(tile.first + lane) ? 0 : shrunk_information(i, tile.first + lane, own);
       }
       return;

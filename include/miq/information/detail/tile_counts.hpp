@@ -1,4 +1,4 @@
-// The joint histograms of one channel with 256 others at once, by logic on bit planes.
+// The joint histograms of one channel with 256 others (128 on 128-bit machines) at once, by logic on bit planes.
 //
 // Tokens are taken in the order of the one channel's codes, so that each of its codes is a run of tokens. Along a run,
 // the ones of "the other channel has code b" are added up for all the others by carry-save adders: 512 sums of one bit
@@ -24,11 +24,16 @@
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-/// 512 bits: two tokens of the 256 channels of a tile.
-using bit_lanes [[gnu::vector_size(64)]] = std::uint64_t;
-using half_bit_lanes [[gnu::vector_size(32)]] = std::uint64_t;
-
-inline constexpr std::int64_t tile_channels = 256;
+/// One bit for each of the channels of a tile; 512 bits hold two tokens, since more channels would be wasted on small
+/// matrices.
+using bit_lanes [[gnu::vector_size(miq::detail::lanes * 4)]] = std::uint64_t;
+#if defined(__AVX512F__)
+inline constexpr std::int64_t tokens_of_vector = 2;
+#else
+inline constexpr std::int64_t tokens_of_vector = 1;
+#endif
+inline constexpr std::int64_t tile_channels = miq::detail::lanes * 32 / tokens_of_vector;
+inline constexpr std::int64_t tile_words = tile_channels / 64;
 /// Channels with more used codes are counted pair by pair: planes cost as much as there are codes.
 inline constexpr std::int32_t most_tile_codes = 64;
 /// Fewer lanes are counted pair by pair, too.
@@ -62,15 +67,16 @@ bit_lanes matching(bit_lanes high, bit_lanes first, bit_lanes second) {
 #endif
 }
 
-/// Codes of 256 channels, transposed: bit p of the codes of a token in 256 bits, planes of a token one behind the
+/// Codes of the channels of a tile, transposed: bit p of a token's codes side by side, planes of a token one behind the
 /// other.
 struct code_tile {
-  std::int64_t first = 0;            ///< channel of lane 0
-  std::int64_t channels = 0;         ///< lanes in use
-  std::int32_t planes = 2;           ///< bits of a code, at least 2
-  std::int32_t codes = 1;            ///< one more than the largest code of a channel that takes part
-  matrix<std::uint64_t> bits;        ///< [tokens, planes * 4]; lanes of channels that take no part are 0
-  std::vector<std::int32_t> totals;  ///< [codes, 256] tokens of each code; lanes that take no part have code 0 only
+  std::int64_t first = 0;      ///< channel of lane 0
+  std::int64_t channels = 0;   ///< lanes in use
+  std::int32_t planes = 2;     ///< bits of a code, at least 2
+  std::int32_t codes = 1;      ///< one more than the largest code of a channel that takes part
+  matrix<std::uint64_t> bits;  ///< [tokens, planes * tile_words]; lanes of channels that take no part are 0
+  std::vector<std::int32_t>
+      totals;  ///< [codes, tile_channels] tokens of each code; lanes that take no part have code 0 only
 };
 
 inline bool takes_part(const binned_channels& channels, std::int64_t c) {
@@ -85,7 +91,7 @@ inline code_tile make_code_tile(const binned_channels& channels, std::int64_t fi
   for (std::int64_t c = first; c < first + tile.channels; ++c)
     if (takes_part(channels, c)) tile.codes = std::max(tile.codes, channels.used[static_cast<std::size_t>(c)]);
   tile.planes = std::max(2, static_cast<std::int32_t>(std::bit_width(static_cast<std::uint32_t>(tile.codes - 1))));
-  tile.bits = matrix<std::uint64_t>(channels.tokens, tile.planes * 4, resource);
+  tile.bits = matrix<std::uint64_t>(channels.tokens, tile.planes * tile_words, resource);
   tile.totals.resize(static_cast<std::size_t>(tile.codes * tile_channels));
   for (std::int64_t lane = 0; lane < tile_channels; ++lane) {
     if (lane < tile.channels && takes_part(channels, first + lane)) {
@@ -105,7 +111,7 @@ inline code_tile make_code_tile(const binned_channels& channels, std::int64_t fi
         for (std::int64_t t = 0; t < count; ++t) codes[t][lane] = channels.codes(first + lane, t0 + t);
     for (std::int64_t t = 0; t < count; ++t)
       for (std::int32_t plane = 0; plane < tile.planes; ++plane)
-        for (int word = 0; word < 4; ++word) {
+        for (std::int64_t word = 0; word < tile_words; ++word) {
           std::uint64_t bits = 0;
           for (int byte = 0; byte < 8; ++byte) {
             std::uint64_t eight;
@@ -114,7 +120,7 @@ inline code_tile make_code_tile(const binned_channels& channels, std::int64_t fi
             const auto ones = (eight >> plane) & 0x0101010101010101;
             bits |= ((ones * 0x0102040810204080) >> 56) << (8 * byte);
           }
-          tile.bits(t0 + t, plane * 4 + word) = bits;
+          tile.bits(t0 + t, plane * tile_words + word) = bits;
         }
   }
   return tile;
@@ -126,7 +132,7 @@ class tile_counter {
   explicit tile_counter(const binned_channels& channels) : channels_(channels) {}
 
   /// For channel x, which takes part: calls `take(counts)` once for each of its codes, in any order, with the tokens
-  /// that have it, by the tile's codes and lanes: [codes, 256]. Counts are never negative, in no lane.
+  /// that have it, by the tile's codes and lanes: [codes, tile_channels]. Counts are never negative, in no lane.
   template <class Take>
   void count(std::int64_t x, const code_tile& tile, const Take& take) {
     const auto rows = channels_.used[static_cast<std::size_t>(x)];
@@ -170,7 +176,7 @@ class tile_counter {
 
  private:
   static constexpr std::int32_t sum_planes = 9;  ///< sums of up to 511
-  static constexpr std::int64_t vectors = 16;    ///< added up at once: 32 tokens
+  static constexpr std::int64_t vectors = 16;    ///< added up at once
   static constexpr std::int64_t flush_after = 511 / vectors;
 
   /// Tokens by the code of x, but those of its most frequent code.
@@ -209,25 +215,31 @@ class tile_counter {
 
   template <std::size_t planes>
   void count_run(const std::int32_t* tokens, std::int64_t count, const code_tile& tile) {
-    constexpr std::int64_t tokens_at_once = 2 * vectors, stride = 4 * static_cast<std::int64_t>(planes);
+    constexpr auto tokens_at_once = tokens_of_vector * vectors;
+    constexpr auto stride = tile_words * static_cast<std::int64_t>(planes);
     const auto* const bits = tile.bits.data();
     std::int64_t since_flush = 0;
     for (std::int64_t first = 0; first < count; first += tokens_at_once) {
-      bit_lanes taken[planes][vectors];  // of 32 tokens, plane by plane
-      const auto take = [&](std::int64_t v, const std::uint64_t* one, const std::uint64_t* other) {
-        miq::detail::unrolled<static_cast<int>(planes)>([&](int p) __attribute__((always_inline)) {
-          taken[p][v] =
-              __builtin_shufflevector(miq::detail::load<half_bit_lanes>(one + 4 * p),
-                                      miq::detail::load<half_bit_lanes>(other + 4 * p), 0, 1, 2, 3, 4, 5, 6, 7);
-        });
+      bit_lanes taken[planes][vectors];  // plane by plane
+      // `row(k)`: the planes of token k of the run.
+      const auto take = [&](const auto& row) __attribute__((always_inline)) {
+        for (std::int64_t v = 0; v < vectors; ++v)
+          miq::detail::unrolled<static_cast<int>(planes)>([&](int p) __attribute__((always_inline)) {
+#if defined(__AVX512F__)
+            using half_lanes [[gnu::vector_size(32)]] = std::uint64_t;
+            taken[p][v] = __builtin_shufflevector(
+                miq::detail::load<half_lanes>(row(first + 2 * v) + tile_words * p),
+                miq::detail::load<half_lanes>(row(first + 2 * v + 1) + tile_words * p), 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+            taken[p][v] = miq::detail::load<bit_lanes>(row(first + v) + tile_words * p);
+#endif
+          });
       };
       if (first + tokens_at_once <= count) {
-        for (std::int64_t v = 0; v < vectors; ++v)
-          take(v, bits + tokens[first + 2 * v] * stride, bits + tokens[first + 2 * v + 1] * stride);
+        take([&](std::int64_t k) { return bits + tokens[k] * stride; });
       } else {
-        static constexpr std::uint64_t nothing[4 * planes] = {};  // code 0, which is not counted
-        const auto at = [&](std::int64_t k) { return k < count ? bits + tokens[k] * stride : nothing; };
-        for (std::int64_t v = 0; v < vectors; ++v) take(v, at(first + 2 * v), at(first + 2 * v + 1));
+        static constexpr std::uint64_t nothing[planes * std::size_t{tile_words}] = {};  // code 0, which is not counted
+        take([&](std::int64_t k) { return k < count ? bits + tokens[k] * stride : nothing; });
       }
       for (std::int32_t high = 0; 4 * high < tile.codes; ++high) {
         bit_lanes matches[vectors];
@@ -285,7 +297,8 @@ class tile_counter {
 
   /// Adds the sums of all codes from 1 on to the counts of the lanes, and starts them again.
   void flush(std::int32_t codes) {
-    using bytes [[gnu::vector_size(64)]] = std::uint8_t;
+    constexpr int vector_bytes = sizeof(bit_lanes);
+    using bytes [[gnu::vector_size(vector_bytes)]] = std::uint8_t;
     for (std::int32_t b = 1; b < codes; ++b) {
       auto* const sums = sums_of(b);
       auto* const counts = counts_.data() + b * tile_channels;
@@ -293,7 +306,7 @@ class tile_counter {
       for (int p = 0; p < 8; ++p) square[p] = miq::detail::reinterpret_lanes<bytes>(sums[p]);
       // Bytes of eight planes that belong to the same eight lanes come together; then bits change places with planes.
       miq::detail::interleave_all(square);
-      alignas(64) std::uint8_t low[512];
+      alignas(64) std::uint8_t low[8 * vector_bytes];
       for (int v = 0; v < 8; ++v) {
         auto x = miq::detail::reinterpret_lanes<bit_lanes>(square[v]);
         auto t = (x ^ (x >> 7)) & 0x00AA00AA00AA00AA;
@@ -302,13 +315,14 @@ class tile_counter {
         x ^= t ^ (t << 14);
         t = (x ^ (x >> 28)) & 0x00000000F0F0F0F0;
         x ^= t ^ (t << 28);
-        miq::detail::store(low + 64 * v, x);
+        miq::detail::store(low + vector_bytes * v, x);
       }
-      for (std::int64_t lane = 0; lane < tile_channels; ++lane) counts[lane] += low[lane] + low[tile_channels + lane];
+      for (std::int64_t token = 0; token < tokens_of_vector; ++token)
+        for (std::int64_t lane = 0; lane < tile_channels; ++lane) counts[lane] += low[token * tile_channels + lane];
       if (miq::detail::any(sums[8])) {
-        std::uint64_t words[8];
+        std::uint64_t words[vector_bytes / 8];
         miq::detail::store(words, sums[8]);
-        for (std::int64_t lane = 0; lane < 2 * tile_channels; ++lane)
+        for (std::int64_t lane = 0; lane < 8 * vector_bytes; ++lane)
           counts[lane % tile_channels] += static_cast<std::int32_t>((words[lane / 64] >> (lane % 64)) & 1) << 8;
       }
       for (std::int32_t p = 0; p < sum_planes; ++p) sums[p] = bit_lanes{};
@@ -319,7 +333,7 @@ class tile_counter {
   std::int32_t skipped_ = 0;  ///< the most frequent code of x
   std::int64_t starts_[most_tile_codes] = {};
   std::vector<std::int32_t> order_;
-  std::vector<std::int32_t> counts_, rest_;  ///< [codes, 256]
+  std::vector<std::int32_t> counts_, rest_;  ///< [codes, tile_channels]
   std::vector<bit_lanes> sums_;              ///< [codes, sum_planes]
 };
 
