@@ -6,7 +6,7 @@
 #include <limits>
 #include <set>
 
-#include "compress_opt/report/canvas.hpp"
+#include "common/canvas.hpp"
 #include "compress_opt/report/pictures.hpp"
 #include "compress_opt/report/report_folder.hpp"
 #include "compress_opt/report/table.hpp"
