@@ -31,15 +31,15 @@ struct colour_range {
 /// The range for the pairs of a matrix [c, c], of a sample of them where they are many.
 colour_range range_of_pairs(miq::matrix_view<const float> mi);
 
-/// A square matrix as coloured squares: about 600 pixels wide or more, averaged over square blocks where there are more
-/// than about 900 columns.
+/// A square matrix as coloured squares, averaged over square blocks where there are more than 900 columns.
 class matrix_panel {
  public:
-  explicit matrix_panel(std::int64_t columns)
+  /// @param wide  about how many pixels a matrix of few columns gets: squares are as large as fit
+  explicit matrix_panel(std::int64_t columns, std::int64_t wide = 600)
       : columns_(columns),
         block_((columns + 899) / 900),
         cells_((columns + block_ - 1) / block_),
-        zoom_(std::max<std::int64_t>(600 / cells_, 1)) {}
+        zoom_(std::max<std::int64_t>(wide / cells_, 1)) {}
 
   std::int64_t size() const { return cells_ * zoom_; }
   /// Columns that are averaged in each square, both ways.

@@ -1,0 +1,159 @@
+#include "mutual_information/analysis.hpp"
+
+#include <algorithm>
+#include <miq/grouping/balanced.hpp>
+#include <miq/grouping/group_count.hpp>
+#include <miq/grouping/hierarchical.hpp>
+#include <miq/grouping/kmeans.hpp>
+#include <miq/grouping/silhouette.hpp>
+#include <miq/grouping/spectral.hpp>
+#include <miq/information/affinity.hpp>
+#include <miq/information/normalisation.hpp>
+#include <miq/information/significance.hpp>
+#include <numeric>
+#include <string>
+
+#include "common/errors.hpp"
+
+namespace mutual_information {
+
+namespace {
+
+using miq::grouping::partition;
+namespace grouping = miq::grouping;
+namespace information = miq::information;
+
+constexpr int most_candidates = 32;
+
+/// A part of the whole's progress.
+miq::progress_callback part_of(const miq::progress_callback& whole, double from, double to) {
+  if (!whole) return {};
+  return [&whole, from, to](std::string_view phase, double fraction) {
+    return whole(phase, from + (to - from) * fraction);
+  };
+}
+
+void find_information(const miq::host_executor& exec, const samples& input, const options& chosen, findings& found,
+                      const miq::progress_callback& progress) {
+  const auto x = input.values.view();
+  const auto channels = x.columns();
+  found.mi = miq::matrix<float>(channels, channels);
+  if (chosen.permutations > 0) {
+    found.p_values = miq::matrix<float>(channels, channels);
+    found.bias = miq::matrix<float>(channels, channels);
+    found.estimate = information::permutation_test(
+        exec, x, found.mi.view(), found.p_values.view(), found.bias.view(), chosen.estimator,
+        {.permutations = static_cast<int>(chosen.permutations), .seed = chosen.seed}, progress);
+  } else {
+    found.estimate = information::mutual_information(exec, x, found.mi.view(), chosen.estimator, progress);
+  }
+  if (information::entropies_of(chosen.estimator) != information::entropy_kind::none) {
+    found.entropies.resize(static_cast<std::size_t>(channels));
+    information::entropies(exec, x, found.entropies, chosen.estimator);
+  }
+  if (chosen.normalisation != information::normalisation::none) {
+    found.normalised = miq::matrix<float>(channels, channels);
+    information::normalise(exec, found.mi.view(), found.entropies, chosen.normalisation, found.normalised.view());
+  }
+  for (std::int64_t c = 0; c < channels; ++c) {
+    std::int64_t t = 1;
+    while (t < x.rows() && x(t, c) == x(0, c)) ++t;
+    if (t == x.rows()) found.constant.push_back(c);
+  }
+}
+
+/// The channels in the order of the pictures.
+std::vector<std::int64_t> picture_order(const partition& groups, const grouping::dendrogram& tree) {
+  auto order = tree.leaf_order();
+  std::vector<double> place(static_cast<std::size_t>(groups.groups()));
+  const auto label = [&](std::int64_t channel) {
+    return static_cast<std::size_t>(groups.labels()[static_cast<std::size_t>(channel)]);
+  };
+  for (std::size_t i = 0; i < order.size(); ++i)
+    place[label(order[i])] +=
+        static_cast<double>(i) / static_cast<double>(groups.size(static_cast<std::int64_t>(label(order[i]))));
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return std::pair(place[label(a)], label(a)) < std::pair(place[label(b)], label(b));
+  });
+  return order;
+}
+
+void find_groups(const miq::host_executor& exec, const options& chosen, findings& found,
+                 const miq::progress_callback& progress) {
+  const auto channels = found.mi.rows();
+  miq::matrix<float> affinity(channels, channels);
+  miq::matrix<float> distance(channels, channels);
+  information::affinity(exec, found.mi.view(), affinity.view());
+  information::distance(exec, found.mi.view(), distance.view());
+  miq::detail::report_progress(progress, "dendrogram", 0);
+  found.tree = grouping::linkage(exec, distance.view(), chosen.linkage);
+
+  const auto points = [&] {
+    miq::matrix<float> own(affinity.view());
+    for (std::int64_t c = 0; c < channels; ++c) own(c, c) = 1;
+    return own;
+  };
+  const auto coordinates = chosen.grouping == grouping_method::kmeans ? points() : miq::matrix<float>();
+  const auto divide = [&](int count) -> partition {
+    if (chosen.grouping == grouping_method::hierarchical) return found.tree.cut_by_count(count);
+    if (chosen.balanced) {
+      grouping::balanced_options balanced;
+      balanced.groups = count;
+      balanced.seed = chosen.seed;
+      return chosen.grouping == grouping_method::kmeans
+                 ? grouping::balanced_kmeans(exec, coordinates.view(), balanced).groups
+                 : grouping::balanced_spectral(exec, affinity.view(), balanced).groups;
+    }
+    if (chosen.grouping == grouping_method::kmeans)
+      return grouping::kmeans(exec, coordinates.view(), {.groups = count, .seed = chosen.seed}).groups;
+    return grouping::spectral(exec, affinity.view(), {.groups = count, .seed = chosen.seed}).groups;
+  };
+
+  const auto choice = part_of(progress, 0.3, 0.9);
+  miq::detail::report_progress(progress, "grouping", 0.3);
+  if (chosen.n_groups > 0) {
+    found.groups = divide(chosen.n_groups);
+  } else if (channels <= 2) {
+    found.groups = partition::single(channels);
+  } else {
+    const int most = static_cast<int>(std::min<std::int64_t>(most_candidates, channels - 1));
+    if (chosen.grouping == grouping_method::spectral && !chosen.balanced) {
+      grouping::group_count_options counts;
+      counts.maximum = most;
+      counts.seed = chosen.seed;
+      counts.progress = choice;
+      auto result = grouping::choose_group_count(exec, affinity.view(), distance.view(), counts);
+      found.groups = std::move(result.best);
+      found.candidates = std::move(result.candidates);
+      found.silhouettes = std::move(result.silhouettes);
+    } else {
+      std::vector<int> candidates(static_cast<std::size_t>(most - 1));
+      std::iota(candidates.begin(), candidates.end(), 2);
+      auto result = grouping::choose_by_silhouette(exec, distance.view(), candidates, divide, choice);
+      found.groups = std::move(result.best);
+      found.candidates = std::move(result.candidates);
+      found.silhouettes = std::move(result.silhouettes);
+    }
+  }
+  miq::detail::report_progress(progress, "quality", 0.9);
+  found.quality = grouping::describe_groups(exec, found.mi.view(), found.groups);
+  if (found.groups.groups() > 1) found.silhouette = grouping::silhouette(exec, distance.view(), found.groups);
+  found.order = picture_order(found.groups, found.tree);
+}
+
+}  // namespace
+
+findings analyse(const miq::host_executor& exec, const samples& input, const options& chosen,
+                 const miq::progress_callback& progress) {
+  const auto channels = input.values.columns();
+  if (chosen.n_groups > channels)
+    throw examples::option_error("--n_groups: must be at most the number of channels, " + std::to_string(channels) +
+                                 "; got " + std::to_string(chosen.n_groups));
+  findings found;
+  find_information(exec, input, chosen, found, part_of(progress, 0, 0.85));
+  const auto last = part_of(progress, 0.85, 1);
+  find_groups(exec, chosen, found, last);
+  return found;
+}
+
+}  // namespace mutual_information
