@@ -100,6 +100,7 @@ void for_each_item(const host_executor& exec, std::int64_t items, const progress
       throw;
     }
   });
+  miq::detail::report_progress(progress, phase, to);  // the calling thread may have had no item
 }
 
 /// All pairs i < j, in square tiles of the upper triangle. `pair(slot, i, j)` gives the value, which is written to both
