@@ -8,7 +8,8 @@ namespace examples {
 
 std::string axis_number(double value) {
   std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%.3g", value);
+  const bool whole = value == std::floor(value) && std::abs(value) < 1e6;
+  std::snprintf(text.data(), text.size(), whole ? "%.0f" : "%.3g", value);
   return text.data();
 }
 

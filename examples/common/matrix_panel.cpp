@@ -10,10 +10,10 @@ namespace examples {
 
 namespace {
 
-/// The value below which `share` of the values lie; reorders them.
+/// The value up to which at least `share` of the values lie (of few values the largest); reorders them.
 double percentile(std::vector<float>& values, double share) {
   if (values.empty()) return 0;
-  const auto place = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  const auto place = static_cast<std::ptrdiff_t>(std::ceil(share * static_cast<double>(values.size() - 1)));
   std::nth_element(values.begin(), values.begin() + place, values.end());
   return static_cast<double>(values[static_cast<std::size_t>(place)]);
 }

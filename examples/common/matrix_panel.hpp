@@ -24,7 +24,7 @@ void for_pairs(std::int64_t columns, Visit&& visit) {
 /// What the colours of a matrix stand for: 0 to `top`, even in the square root of the information, which for weak
 /// dependence is the correlation.
 struct colour_range {
-  double top = 1;      ///< what has the last colour: the 99.5th percentile of the pairs
+  double top = 1;      ///< what has the last colour: the 99.5th percentile of the pairs, of few pairs the largest
   double largest = 0;  ///< the largest value, which may lie above `top`
 };
 

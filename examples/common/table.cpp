@@ -16,7 +16,7 @@ std::string fixed(double value, int digits) {
   return text.data();
 }
 
-std::string plain_table(const table_cells& cells) {
+std::string plain_table(const table_cells& cells, std::size_t left) {
   std::vector<std::size_t> widths;
   for (const auto& row : cells)
     for (std::size_t c = 0; c < row.size(); ++c) {
@@ -28,7 +28,7 @@ std::string plain_table(const table_cells& cells) {
     for (std::size_t c = 0; c < cells[r].size(); ++c) {
       const std::string space(widths[c] - cells[r][c].size(), ' ');
       if (c > 0) text += "  ";
-      text += c == 0 ? cells[r][c] + space : space + cells[r][c];
+      text += c < left ? cells[r][c] + space : space + cells[r][c];
     }
     text += '\n';
     if (r > 0) continue;

@@ -1,6 +1,7 @@
 // common/table.hpp: tables for people.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,8 @@ namespace examples {
 /// Cells of a table: the first row is its head.
 using table_cells = std::vector<std::vector<std::string>>;
 
-/// In columns for a terminal: the first left-aligned, the others right-aligned.
-std::string plain_table(const table_cells& cells);
+/// In columns for a terminal: the first `left` of them left-aligned, the others right-aligned.
+std::string plain_table(const table_cells& cells, std::size_t left = 1);
 
 /// As Markdown; a `|` in a cell is escaped.
 std::string markdown_table(const table_cells& cells);

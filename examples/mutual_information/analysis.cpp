@@ -8,6 +8,7 @@
 #include <miq/grouping/silhouette.hpp>
 #include <miq/grouping/spectral.hpp>
 #include <miq/information/affinity.hpp>
+#include <miq/information/class_information.hpp>
 #include <miq/information/normalisation.hpp>
 #include <miq/information/significance.hpp>
 #include <numeric>
@@ -60,6 +61,12 @@ void find_information(const miq::host_executor& exec, const samples& input, cons
     while (t < x.rows() && x(t, c) == x(0, c)) ++t;
     if (t == x.rows()) found.constant.push_back(c);
   }
+}
+
+/// Neighbours of the estimate with labels: those of knn, if that is the estimator.
+int label_neighbours(const options& chosen) {
+  const auto* knn = std::get_if<information::knn_options>(&chosen.estimator);
+  return knn != nullptr ? knn->neighbours : information::class_information_options().neighbours;
 }
 
 /// The channels in the order of the pictures.
@@ -143,14 +150,21 @@ void find_groups(const miq::host_executor& exec, const options& chosen, findings
 
 }  // namespace
 
-findings analyse(const miq::host_executor& exec, const samples& input, const options& chosen,
-                 const miq::progress_callback& progress) {
+findings analyse(const miq::host_executor& exec, const samples& input, std::optional<class_labels> labels,
+                 const options& chosen, const miq::progress_callback& progress) {
   const auto channels = input.values.columns();
   if (chosen.n_groups > channels)
     throw examples::option_error("--n_groups: must be at most the number of channels, " + std::to_string(channels) +
                                  "; got " + std::to_string(chosen.n_groups));
   findings found;
-  find_information(exec, input, chosen, found, part_of(progress, 0, 0.85));
+  find_information(exec, input, chosen, found, part_of(progress, 0, 0.8));
+  if (labels) {
+    found.label_information.resize(static_cast<std::size_t>(channels));
+    information::class_information(
+        exec, miq::vector_view<const std::int32_t>(labels->labels), input.values.view(), found.label_information,
+        {.neighbours = label_neighbours(chosen), .seed = chosen.seed}, part_of(progress, 0.8, 0.85));
+    found.labels = std::move(labels);
+  }
   const auto last = part_of(progress, 0.85, 1);
   find_groups(exec, chosen, found, last);
   return found;

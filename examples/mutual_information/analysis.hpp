@@ -25,9 +25,9 @@ struct findings {
   miq::matrix<float> bias;        ///< empty unless asked for
   std::vector<float> entropies;   ///< empty where the estimator has none
   miq::information::estimator_result estimate;
-  std::vector<std::int64_t> constant;     ///< channels with one value only
-  std::optional<class_labels> labels;     ///< if asked for
-  std::vector<double> label_information;  ///< of each channel, in nats
+  std::vector<std::int64_t> constant;    ///< channels with one value only
+  std::optional<class_labels> labels;    ///< if asked for
+  std::vector<float> label_information;  ///< of each channel, in nats
 
   // Groups
   miq::grouping::partition groups;
@@ -45,9 +45,11 @@ struct findings {
 /// channel, those with all channels, 1 with itself, as coordinates) or the distances `exp(-I)` (hierarchical, the
 /// dendrogram, silhouettes). "auto" tries 2 to 32 groups, but fewer than channels; one or two channels are one group.
 ///
+/// With class labels, their information with each channel is that of Ross (2014), whatever the estimator of the pairs.
+///
 /// @param progress  fractions of the whole; may cancel
 /// @throws examples::option_error if more groups are asked for than there are channels; what the library throws
-findings analyse(const miq::host_executor& exec, const samples& input, const options& chosen,
-                 const miq::progress_callback& progress = {});
+findings analyse(const miq::host_executor& exec, const samples& input, std::optional<class_labels> labels,
+                 const options& chosen, const miq::progress_callback& progress = {});
 
 }  // namespace mutual_information

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iostream>
 #include <optional>
+#include <utility>
 
 #include "common/errors.hpp"
 #include "common/program.hpp"
@@ -33,7 +34,9 @@ void run(const mutual_information::options& chosen) {
     outcome.threads = exec.threads();
     progress("reading", 0);
     outcome.input = read_samples(chosen.input, chosen.max_tokens, chosen.seed);
-    outcome.found = analyse(exec, outcome.input, chosen, progress);
+    std::optional<class_labels> labels;
+    if (!chosen.labels.empty()) labels = read_labels(chosen.labels, outcome.input);
+    outcome.found = analyse(exec, outcome.input, std::move(labels), chosen, progress);
     outcome.seconds = elapsed();
     progress("writing", 0.99);
     write_results(outcome);

@@ -217,7 +217,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
     require(app.count(name) == 0 || !value->empty(), name, ": must not be empty");
   chosen.input = input;
   chosen.labels = labels;
-  chosen.out = out.empty() ? std::filesystem::path(chosen.input.stem().string() + "_information") : out;
+  chosen.out = out.empty() ? chosen.input.stem().string() + "_information" : out;
 
   if (estimator == "correlation") {
     chosen.estimator = miq::information::correlation_options{};

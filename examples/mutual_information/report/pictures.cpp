@@ -17,7 +17,8 @@ using examples::colour;
 using examples::text_align;
 
 constexpr colour dark_grey{90, 90, 90};
-constexpr std::int64_t strip = 20;  // thickness of the strip of groups
+constexpr std::int64_t strip = 20;       // height of the strip of groups
+constexpr std::int64_t side_strip = 30;  // width of that beside a matrix: room for two digits
 
 /// A name as pictures show it, cut to what is legible.
 std::string short_name(const std::string& name) {
@@ -67,8 +68,12 @@ std::vector<run> runs_of(const findings& found, std::span<const std::int64_t> or
 void number_in(canvas& picture, std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height,
                std::int32_t group) {
   const auto words = std::to_string(group);
-  if (width >= canvas::text_width(words) + 4 && height >= canvas::text_height())
-    picture.text(x + width / 2, y + (height - 14) / 2, words, text_align::centre, examples::white);
+  for (const std::int64_t scale : {2, 1})
+    if (width >= canvas::text_width(words, scale) + 3 && height >= canvas::text_height(scale) + 1) {
+      picture.text(x + (width - canvas::text_width(words, scale) + 1) / 2, y + (height - 7 * scale) / 2, words,
+                   text_align::left, examples::white, scale);
+      return;
+    }
 }
 
 /// The scale of text for lines that are `pixels` apart; 0 where none is legible.
@@ -85,7 +90,7 @@ canvas draw_heat_map(const std::string& title, const std::string& subtitle, cons
   const auto labels = scale > 0 ? widest(names, scale) : 30;
   const auto left = std::max<std::int64_t>(labels + 40, 80);
   constexpr std::int64_t above = 140;
-  const auto bar_x = left + side + strip + 60;
+  const auto bar_x = left + side + side_strip + 60;
   const auto width = std::max(bar_x + 160, left + std::max(canvas::text_width(title, 3), canvas::text_width(subtitle)));
   const auto below = std::max<std::int64_t>(labels + 30, 70);
   canvas picture(width, above + side + below);
@@ -108,9 +113,9 @@ canvas draw_heat_map(const std::string& title, const std::string& subtitle, cons
     const auto fill = colours[static_cast<std::size_t>(group)];
     const std::int64_t gap = end < channels && to - from > 4 ? 1 : 0;
     picture.rectangle(left + from, above - strip - 4, to - from - gap, strip, fill);
-    picture.rectangle(left + side + 4, above + from, strip, to - from - gap, fill);
+    picture.rectangle(left + side + 4, above + from, side_strip, to - from - gap, fill);
     number_in(picture, left + from, above - strip - 4, to - from, strip, group);
-    number_in(picture, left + side + 4, above + from, strip, to - from, group);
+    number_in(picture, left + side + 4, above + from, side_strip, to - from, group);
   }
   picture.frame(left - 1, above - 1, side + 2, side + 2, examples::black);
   picture.text(left, above - strip - 26, runs.size() == 1 ? "group" : "groups");

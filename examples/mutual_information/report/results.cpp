@@ -1,9 +1,7 @@
 #include "mutual_information/report/results.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <type_traits>
+#include <tuple>
 #include <utility>
 
 #include <miq/core/version.hpp>
@@ -276,7 +274,7 @@ std::string summary(const result& run) {
         row.push_back(fixed(static_cast<double>(found.p_values(pair.first, pair.second)), 4));
       }
     }
-    text += '\n' + examples::plain_table(cells);
+    text += '\n' + examples::plain_table(cells, 2);
   }
 
   if (found.labels) {
@@ -288,12 +286,13 @@ std::string summary(const result& run) {
     constexpr std::size_t most = 20;
     examples::table_cells cells(1, {"with the label", "MI (nats)"});
     for (std::size_t i = 0; i < std::min(most, ranking.size()); ++i)
-      cells.push_back({name(static_cast<std::int64_t>(ranking[i])), fixed(found.label_information[ranking[i]], 4)});
+      cells.push_back({name(static_cast<std::int64_t>(ranking[i])),
+                       fixed(static_cast<double>(found.label_information[ranking[i]]), 4)});
     text += '\n' + examples::plain_table(cells);
     if (ranking.size() > most) text += "... and " + std::to_string(ranking.size() - most) + " more in groups.json\n";
   }
 
-  examples::table_cells cells(1, {"group", "channels", "MI within", "MI between", "members"});
+  examples::table_cells cells(1, {"group", "members", "channels", "MI within", "MI between"});
   constexpr std::int64_t most_groups = 32;
   for (std::int64_t g = 0; g < std::min(found.groups.groups(), most_groups); ++g) {
     std::string members;
@@ -304,11 +303,11 @@ std::string summary(const result& run) {
       ++shown;
     }
     if (shown < found.groups.size(g)) members += ", ...";
-    cells.push_back({std::to_string(g), std::to_string(found.groups.size(g)),
+    cells.push_back({std::to_string(g), members, std::to_string(found.groups.size(g)),
                      fixed(found.quality.within[static_cast<std::size_t>(g)], 4),
-                     fixed(found.quality.between[static_cast<std::size_t>(g)], 4), members});
+                     fixed(found.quality.between[static_cast<std::size_t>(g)], 4)});
   }
-  text += '\n' + examples::plain_table(cells);
+  text += '\n' + examples::plain_table(cells, 2);
   if (found.groups.groups() > most_groups)
     text += "... and " + std::to_string(found.groups.groups() - most_groups) + " more in groups.json\n";
   text += "\n" + grouping_text(chosen) + ": " + fixed(100 * found.quality.kept_share, 1) +
