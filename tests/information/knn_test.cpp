@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "calibration/support.hpp"
+#include "information/estimators_samples.hpp"
+#include "information/estimators_values.hpp"
 #include "information/samples.hpp"
 #include "reference/information.hpp"
 #include "test_support/catch.hpp"
@@ -387,4 +389,18 @@ TEST_CASE("KSG tells how far it is, and stops", "[knn]") {
   });
   CHECK(last > 0);
   CHECK_THROWS_AS(knn(exec, samples, mi.view(), {}, [](std::string_view, double) { return false; }), miq::cancelled);
+}
+
+TEST_CASE("KSG as in scikit-learn", "[knn]") {
+  const reference_samples samples;
+  const int ks[3] = {1, 3, 10};
+  for (int row = 0; row < 3; ++row) {
+    std::size_t pair = 0;
+    for (std::int64_t i = 0; i < 6; ++i)
+      for (auto j = i + 1; j < 6; ++j, ++pair) {
+        CAPTURE(i, j, ks[row]);
+        const auto got = pair_of(samples.x, i, j, {.neighbours = ks[row], .clip_negative = true});
+        CHECK(got == Approx(expected::regression[row][pair]).epsilon(1e-6).margin(1e-6));
+      }
+  }
 }

@@ -17,13 +17,14 @@ namespace miq::information {
 /// Information takes one width for a channel, that of the plane, both in the joint density and alone: with a narrower
 /// kernel alone, the densities would be smoothed differently, and independent channels would not cancel.
 enum class bandwidth_rule {
-  silverman,  ///< min(s, q / 1.34) T^(-1/6); entropy: 0.9 min(s, q / 1.34) T^(-1/5) (Silverman 1986, eqs. 3.31, 4.14)
+  silverman,  ///< min(s, q / 1.34) T^(-1/6); entropy: 0.9 min(s, q / 1.34) T^(-1/5) (Silverman 1986, sec. 3.4.2);
+              ///< s itself where q = 0, that is where half of the values are equal
   scott       ///< s T^(-1/6); entropy: (4/3)^(1/5) s T^(-1/5) (Scott 1992, normal reference rule)
 };
 
 /// What `kde` may be asked for.
 struct kde_options {
-  bandwidth_rule rule = bandwidth_rule::silverman;  ///< where q = 0 (more than half of the values equal), s is used
+  bandwidth_rule rule = bandwidth_rule::scott;
   /// Density at a token from the other tokens only. Otherwise (resubstitution) its own kernel counts as well, which
   /// makes every token seem near itself in both channels: estimates are higher, never wild.
   bool leave_one_out = true;
@@ -33,7 +34,7 @@ struct kde_options {
 /// What happened on the way.
 struct kde_result : estimate_result {
   /// Pairs (i < j) and tokens, or for `kde_entropy` channels and tokens, at which the density without the token itself
-  /// is below 2^-61 kernels on average. Every kernel value counts as 2^-62 at least (beyond 9.3 widths), so that
+  /// is below 2^-50 kernels on average. Every kernel value counts as 2^-62 at least (beyond 9.3 widths), so that
   /// outliers have a density; an outlier of one channel alone then adds nothing to the information.
   std::int64_t floored = 0;
 };
@@ -46,8 +47,10 @@ struct kde_result : estimate_result {
 ///
 /// over all s and with n = T (resubstitution), or over s != t and with n = T - 1 (leave one out).
 ///
-/// Smoothing lowers the information: of Gaussian channels with correlation rho it is about that of rho / (1 +
-/// T^(-1/3)). Atoms (the zeros of a ReLU) are smoothed like everything else.
+/// Smoothing lowers the information: of Gaussian channels by `1/2 ln(1 - r^2)` for r = rho / (1 + T^(-1/3)) instead of
+/// rho, about. With heavy tails the two rules and the two densities differ most: `silverman` keeps the resolution of
+/// the bulk, and left out of their own density the tokens of the tails then make estimates too low, even far below 0.
+/// Atoms (the zeros of a ReLU) are smoothed like everything else.
 ///
 /// Kernels and their products are float (relative error 1e-6 of a density), logarithms and their mean exact sums of
 /// 2^-32 nats. Units and signs of channels do not matter beyond that rounding, nor does the order of the tokens.

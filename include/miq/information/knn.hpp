@@ -30,7 +30,7 @@ struct knn_options {
 
 /// What happened on the way.
 struct knn_result : estimate_result {
-  std::int64_t tied = 0;  ///< channels, of those in use and not constant, in which a value occurs more than once
+  std::int64_t tied = 0;  ///< channels in use, not constant, in which a value occurs more than once
 };
 
 /// Mutual information of two channels, in nats. With the distance `max(|dx|, |dy|)` of standardised channels and e the

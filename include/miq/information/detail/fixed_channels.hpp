@@ -63,9 +63,9 @@ inline void search_pivots(const std::int32_t* values, std::int64_t tokens, std::
 /// Memory of one thread that prepares channels.
 struct channel_scratch {
   channel_scratch(std::int64_t tokens, std::pmr::memory_resource* resource)
-      : keys(static_cast<std::size_t>(tokens), resource), raw(static_cast<std::size_t>(tokens), resource) {}
+      : keys(static_cast<std::size_t>(tokens), resource), groups(static_cast<std::size_t>(tokens), resource) {}
   std::pmr::vector<std::uint64_t> keys;
-  std::pmr::vector<std::int32_t> raw;
+  std::pmr::vector<std::int32_t> groups;
 };
 
 /// A number of channels, prepared.
@@ -125,29 +125,17 @@ class fixed_channels {
     channel.deviation = std::sqrt(square / count);
     const auto units = units_per_deviation(tokens, noise);
     const auto unit = units / channel.deviation;
-    bool ties = false;
-    for (std::int64_t p = 0; p < tokens; ++p) {
-      values[p] = static_cast<std::int32_t>(std::nearbyint(((value_at(p) - shift) - mean) * unit));
-      order[p] = token_at(p);
-      ties = ties || (p > 0 && values[p] == values[p - 1]);
-    }
+    auto& groups = scratch.groups;  // for each place, the first place of an equal value
     for (std::int64_t p = 0, f = 0; p < tokens; ++p) {
-      if (values[p] != values[f]) f = p;
+      if (value_at(p) != value_at(f)) f = p;
+      channel.ties = channel.ties || f < p;
+      values[p] = static_cast<std::int32_t>(std::nearbyint(((value_at(p) - shift) - mean) * unit));
+      groups[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(f);
+      order[p] = token_at(p);
       first[order[p]] = static_cast<std::int32_t>(noise > 0 ? f : p);
       channel.fingerprint += random_hash(static_cast<std::uint64_t>(values[p]), static_cast<std::uint64_t>(p));
     }
-    channel.ties = ties;
-    if (ties) {
-      // Values that rounding made equal count as equal: their tokens in the order of the index, as the others.
-      for (std::int64_t p = 0, f = 0; p <= tokens; ++p)
-        if (p == tokens || values[p] != values[f]) {
-          std::sort(order + f, order + p);
-          if (noise <= 0)
-            for (auto q = f; q < p; ++q) first[order[q]] = static_cast<std::int32_t>(q);
-          f = p;
-        }
-      if (noise > 0) spread(c, static_cast<double>(noise) * units, seed, scratch);
-    }
+    if (channel.ties && noise > 0) spread(c, static_cast<double>(noise) * units, seed, scratch);
     search_pivots(values, tokens, &pivots_(c, 0));
   }
 
@@ -162,21 +150,24 @@ class fixed_channels {
     const auto key_of = [](std::int64_t value, std::int64_t place) {
       return static_cast<std::uint64_t>(value + (std::int64_t{1} << 31)) << 32 | static_cast<std::uint64_t>(place);
     };
-    for (std::int64_t p = 0, f = 0; p <= tokens; ++p)
-      if (p == tokens || values[p] != values[f]) {
-        const auto stream = random_hash(seed, static_cast<std::uint64_t>(f));
-        for (auto q = f; q < p; ++q) {
-          auto moved = static_cast<std::int64_t>(values[f]);
-          if (p - f > 1) {
-            const auto share = static_cast<double>(random_hash(stream, static_cast<std::uint64_t>(q - f)) >> 11);
-            moved += static_cast<std::int64_t>(std::nearbyint((share * 0x1.0p-53 - 0.5) * width));
-          }
-          keys[static_cast<std::size_t>(q)] = key_of(moved, q);
+    const auto for_groups = [&](const auto& use) {
+      for (std::int64_t p = 1, f = 0; p <= tokens; ++p)
+        if (p == tokens || scratch.groups[static_cast<std::size_t>(p)] == p) {
+          use(f, p);
+          f = p;
         }
-        f = p;
+    };
+    for_groups([&](std::int64_t first, std::int64_t end) {
+      const auto stream = random_hash(seed, static_cast<std::uint64_t>(first));
+      for (auto p = first; p < end; ++p) {
+        auto moved = static_cast<std::int64_t>(values[p]);
+        if (end - first > 1) {
+          const auto bits = random_hash(stream, static_cast<std::uint64_t>(p - first)) >> 11;
+          moved += static_cast<std::int64_t>(std::nearbyint((static_cast<double>(bits) * 0x1.0p-53 - 0.5) * width));
+        }
+        keys[static_cast<std::size_t>(p)] = key_of(moved, p);
       }
-    std::copy_n(values, tokens, scratch.raw.begin());
-    const auto* const raw = scratch.raw.data();
+    });
     std::sort(keys.begin(), keys.end());
     for (std::int64_t p = 0; p < tokens; ++p) {
       const auto key = keys[static_cast<std::size_t>(p)];
@@ -184,17 +175,15 @@ class fixed_channels {
       store(0, static_cast<std::int64_t>(key & 0xFFFFFFFFU)) = static_cast<std::int32_t>(p);
     }
     // The other role: the same places, dealt out differently.
-    for (std::int64_t p = 0, f = 0; p <= tokens; ++p)
-      if (p == tokens || raw[p] != raw[f]) {
-        const auto stream = random_hash(~seed, static_cast<std::uint64_t>(f));
-        for (auto q = f; q < p; ++q)
-          keys[static_cast<std::size_t>(q)] =
-              random_hash(stream, static_cast<std::uint64_t>(q - f)) >> 32 << 32 | static_cast<std::uint64_t>(q);
-        std::sort(keys.begin() + f, keys.begin() + p);
-        for (auto q = f; q < p; ++q)
-          store(1, q) = store(0, static_cast<std::int64_t>(keys[static_cast<std::size_t>(q)] & 0xFFFFFFFFU));
-        f = p;
-      }
+    for_groups([&](std::int64_t first, std::int64_t end) {
+      const auto stream = random_hash(~seed, static_cast<std::uint64_t>(first));
+      for (auto p = first; p < end; ++p)
+        keys[static_cast<std::size_t>(p)] =
+            random_hash(stream, static_cast<std::uint64_t>(p - first)) >> 32 << 32 | static_cast<std::uint64_t>(p);
+      std::sort(keys.begin() + first, keys.begin() + end);
+      for (auto p = first; p < end; ++p)
+        store(1, p) = store(0, static_cast<std::int64_t>(keys[static_cast<std::size_t>(p)] & 0xFFFFFFFFU));
+    });
     auto& channel = channels_[static_cast<std::size_t>(c)];
     channel.places[0] = &store(0, 0);
     channel.places[1] = &store(1, 0);
@@ -205,28 +194,6 @@ class fixed_channels {
   matrix<std::int32_t> values_, order_, first_, pivots_;
   std::pmr::vector<matrix<std::int32_t>> places_;
   std::pmr::vector<fixed_channel> channels_;
-};
-
-/// psi(n) for n = 1, 2, ..., in units of 2^-32, so that sums are exact and their order does not matter.
-class digamma_table {
- public:
-  static constexpr double unit = 0x1.0p-32;
-
-  digamma_table(std::int64_t largest, std::pmr::memory_resource* resource)
-      : values_(static_cast<std::size_t>(largest) + 1, resource) {
-    double sum = -0.57721566490153286061, lost = 0;
-    for (std::size_t n = 1; n < values_.size(); ++n) {
-      values_[n] = static_cast<std::int64_t>(std::nearbyint(sum / unit));
-      const auto term = 1.0 / static_cast<double>(n) - lost, next = sum + term;
-      lost = (next - sum) - term;
-      sum = next;
-    }
-  }
-
-  std::int64_t operator[](std::int64_t n) const { return values_[static_cast<std::size_t>(n)]; }
-
- private:
-  std::pmr::vector<std::int64_t> values_;
 };
 
 }  // namespace miq::information::detail

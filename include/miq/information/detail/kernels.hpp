@@ -63,7 +63,7 @@ inline constexpr double kernel_unit = 1.1774100225154747;  // sqrt(2 ln 2)
 
 /// The smallest kernel value is 2^-62: the product of two is still a normal number, and no density is 0.
 inline constexpr float largest_exponent = 62.0F;
-inline constexpr float floored_share = 0x1p-61F;
+inline constexpr float floored_share = 0x1p-50F;  // above it the floor moves a logarithm by less than 2^-12
 
 /// 2^(-d^2), at least 2^-62. Its relative error is that of d^2, at most 3e-6, and 1e-7 besides.
 inline float_lanes kernel(float_lanes d) {

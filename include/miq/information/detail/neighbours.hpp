@@ -18,6 +18,7 @@
 
 #include <miq/core/detail/vector_lanes.hpp>
 #include <miq/core/matrix.hpp>
+#include <miq/information/detail/digamma_table.hpp>
 #include <miq/information/detail/fixed_channels.hpp>
 
 namespace miq::information::detail {
