@@ -138,7 +138,7 @@ TEST_CASE("the strongest pairs are those of a full sort", "[results]") {
       all.emplace_back(-mi(i, j), i, j);
     }
   std::sort(all.begin(), all.end());
-  for (const std::size_t count : {0, 1, 10, 1000}) {
+  for (const std::size_t count : {0U, 1U, 10U, 1000U}) {
     const auto best = strongest_pairs(std::as_const(mi).view(), count);
     REQUIRE(best.size() == std::min(count, all.size()));
     for (std::size_t k = 0; k < best.size(); ++k)
