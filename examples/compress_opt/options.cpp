@@ -24,12 +24,46 @@ constexpr std::array all_methods = {method::dense, method::sparsegpt, method::en
 const std::map<std::string, strategy> strategies = {
     {"threshold", strategy::threshold}, {"quantile", strategy::quantile}, {"greedy", strategy::greedy_budget}};
 
+const std::map<std::string, miq::information::estimator_options> estimators = {
+    {"correlation", miq::information::correlation_options{}},
+    {"rank", miq::information::rank_correlation_options{}},
+    {"histogram", miq::information::histogram_options{}},
+    {"knn", miq::information::knn_options{}},
+    {"kde", miq::information::kde_options{}}};
+
+const std::map<std::string, miq::information::normalisation> normalisations = {
+    {"information_coefficient", miq::information::normalisation::information_coefficient},
+    {"none", miq::information::normalisation::none},
+    {"arithmetic", miq::information::normalisation::arithmetic},
+    {"geometric", miq::information::normalisation::geometric},
+    {"minimum", miq::information::normalisation::minimum},
+    {"maximum", miq::information::normalisation::maximum}};
+
+const std::map<std::string, miq::column_grouping> groupings = {{"spectral", miq::column_grouping::spectral},
+                                                               {"hierarchical", miq::column_grouping::hierarchical},
+                                                               {"kmeans", miq::column_grouping::kmeans}};
+
+const std::map<std::string, miq::grouping::linkage_method> linkages = {
+    {"average", miq::grouping::linkage_method::average},
+    {"complete", miq::grouping::linkage_method::complete},
+    {"single", miq::grouping::linkage_method::single},
+    {"ward", miq::grouping::linkage_method::ward}};
+
 const std::map<std::string, grid_layout> layouts = {
     {"A", grid_layout::per_row_and_group}, {"A-group", grid_layout::per_group}, {"B", grid_layout::per_column}};
 
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
   if (!condition) throw option_error(miq::detail::join_message(parts...));
+}
+
+/// What a name stands for; an error that lists the names if there is none such.
+template <class Value>
+Value named(const std::map<std::string, Value>& values, const char* option, const std::string& name) {
+  std::string names;
+  for (const auto& [known, value] : values) names += (names.empty() ? "" : ", ") + known;
+  require(values.contains(name), option, ": must be one of ", names, "; got '", name, "'");
+  return values.at(name);
 }
 
 method method_named(const std::string& name) {
@@ -66,7 +100,8 @@ void check_effect(const CLI::App& app, const options& chosen) {
       {"--maxlayer", solvers},       {"--prune_only", solvers},     {"--invert", solvers},
       {"--allocation", budgets},     {"--estimator", {method::mi}}, {"--grouping", {method::mi}},
       {"--n_groups", {method::mi}},  {"--layout", {method::mi}},    {"--pictures", {method::mi}},
-      {"--target_avg_bits", budgets}};
+      {"--mi_tokens", {method::mi}}, {"--linkage", {method::mi}},   {"--normalisation", {method::mi}},
+      {"--balanced", {method::mi}},  {"--target_avg_bits", budgets}};
   for (const auto& [name, methods] : users) {
     if (app.count(name) == 0) continue;
     std::string names;
@@ -80,13 +115,34 @@ void check_effect(const CLI::App& app, const options& chosen) {
   if (!chosen.quantises())
     for (const auto* name : {"--allocation", "--layout"})
       require(app.count(name) == 0, name, ": has no effect with --wbits 16, which only prunes");
+  require(app.count("--mi_tokens") == 0 || chosen.estimator.index() != 0,
+          "--mi_tokens: has no effect with --estimator correlation, which sees all tokens");
+  require(app.count("--linkage") == 0 || chosen.grouping == miq::column_grouping::hierarchical,
+          "--linkage: has no effect without --grouping hierarchical");
   require(app.count("--wbits") == 0 || !chosen.target_avg_bits || chosen.has(method::sparsegpt),
           "--wbits: has no effect with --target_avg_bits and without the method sparsegpt");
   require(app.count("--pictures") == 0 || !chosen.report.empty(), "--pictures: has no effect without --report");
   require(app.count("--eval_windows") == 0 || !chosen.no_eval, "--eval_windows: has no effect with --no_eval");
 }
 
+/// The name under which the command line knows a value.
+template <class Value>
+std::string_view name_among(const std::map<std::string, Value>& values, const Value& wanted) {
+  for (const auto& [name, value] : values)
+    if (value == wanted) return name;
+  return "?";
+}
+
 }  // namespace
+
+std::string_view estimator_name(const options& chosen) {
+  for (const auto& [name, value] : estimators)
+    if (value.index() == chosen.estimator.index()) return name;
+  return "?";
+}
+std::string_view grouping_name(const options& chosen) { return name_among(groupings, chosen.grouping); }
+std::string_view linkage_name(const options& chosen) { return name_among(linkages, chosen.linkage); }
+std::string_view normalisation_name(const options& chosen) { return name_among(normalisations, chosen.normalisation); }
 
 std::string_view name_of(method which) {
   switch (which) {
@@ -136,6 +192,15 @@ void check_options(const options& chosen) {
   require(!compresses || chosen.quantises() || chosen.sparsity > 0,
           "--wbits: 16 and --sparsity 0 leave nothing to compress");
   require(finite_in(chosen.percdamp, 0, 1e6), "--percdamp: must be at least 0, got ", chosen.percdamp);
+  using miq::information::normalisation;
+  require(chosen.estimator.index() == 2 || chosen.normalisation == normalisation::information_coefficient ||
+              chosen.normalisation == normalisation::correlation || chosen.normalisation == normalisation::none,
+          "--normalisation: by entropies needs --estimator histogram, whose entropies are never negative; use "
+          "information_coefficient");
+  require(!chosen.balanced || chosen.grouping != miq::column_grouping::hierarchical,
+          "--balanced: needs --grouping spectral or kmeans; a cut of a tree has the sizes that it has");
+  require(chosen.mi_tokens >= 32 && chosen.mi_tokens <= 1'000'000, "--mi_tokens: must be 32 to 1000000, got ",
+          chosen.mi_tokens);
   require(chosen.n_groups >= 0, "--n_groups: must be a whole number from 1 on, or auto; got ", chosen.n_groups);
   require(chosen.minlayer >= 0, "--minlayer: must be at least 0, got ", chosen.minlayer);
   require(!chosen.maxlayer || *chosen.maxlayer > chosen.minlayer, "--maxlayer: must be above --minlayer ",
@@ -177,7 +242,9 @@ command_line parse_command_line(int argc, const char* const* argv) {
   std::vector<std::string> texts;
   std::string groups = "8";
   std::string estimator = "correlation";
+  std::string normalisation = "information_coefficient";
   std::string grouping = "spectral";
+  std::string linkage = "average";
   std::string allocation = "greedy";
   std::string layout = "B";
   std::string model;
@@ -233,11 +300,27 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str()
       ->type_name("N")
       ->group(of_compression);
-  app.add_option("--estimator", estimator, "Mutual information of mi: correlation")
+  app.add_flag("--balanced", chosen.balanced, "Channel groups of equal size")->group(of_compression);
+  app.add_option("--estimator", estimator, "Mutual information of mi: correlation, rank, histogram, knn or kde")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
-  app.add_option("--grouping", grouping, "How mi groups channels: spectral")
+  app.add_option("--mi_tokens", chosen.mi_tokens,
+                 "Calibration tokens, drawn at random, that estimators other than correlation see")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_compression);
+  app.add_option("--normalisation", normalisation,
+                 "Affinity from mutual information: information_coefficient or none; with histogram also arithmetic, "
+                 "geometric, minimum or maximum")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--grouping", grouping, "How mi groups channels: spectral, hierarchical or kmeans")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--linkage", linkage, "Of hierarchical groups: average, complete, single or ward")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
@@ -308,13 +391,12 @@ command_line parse_command_line(int argc, const char* const* argv) {
   if (app.count("--target_avg_bits") > 0) chosen.target_avg_bits = target_avg_bits;
   if (app.count("--maxlayer") > 0) chosen.maxlayer = maxlayer;
   chosen.n_groups = group_number(groups);
-  require(estimator == "correlation", "--estimator: must be correlation, got '", estimator, "'");
-  require(grouping == "spectral", "--grouping: must be spectral, got '", grouping, "'");
-  require(strategies.contains(allocation), "--allocation: must be threshold, quantile or greedy, got '", allocation,
-          "'");
-  chosen.allocation = strategies.at(allocation);
-  require(layouts.contains(layout), "--layout: must be A, A-group or B, got '", layout, "'");
-  chosen.layout = layouts.at(layout);
+  chosen.estimator = named(estimators, "--estimator", estimator);
+  chosen.normalisation = named(normalisations, "--normalisation", normalisation);
+  chosen.grouping = named(groupings, "--grouping", grouping);
+  chosen.linkage = named(linkages, "--linkage", linkage);
+  chosen.allocation = named(strategies, "--allocation", allocation);
+  chosen.layout = named(layouts, "--layout", layout);
   check_options(chosen);
   check_effect(app, chosen);
   return result;

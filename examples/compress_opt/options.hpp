@@ -3,9 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <miq/allocation/bit_budget.hpp>
-#include <miq/quantization/affine_grid.hpp>
-#include <miq/quantization/grid_set.hpp>
+#include <miq/compress.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,7 +43,13 @@ struct options {
   int wbits = 4;                          ///< 1 to 8, or 16: prune only
   std::optional<double> target_avg_bits;  ///< unset: `wbits`
   double percdamp = 0.01;
-  int n_groups = 8;  ///< 0: chosen for each input ("auto")
+  miq::information::estimator_options estimator{};  ///< each with its defaults
+  std::int64_t mi_tokens = 2048;  ///< tokens that an estimator other than correlation sees, drawn uniformly
+  miq::information::normalisation normalisation = miq::information::normalisation::information_coefficient;
+  miq::column_grouping grouping = miq::column_grouping::spectral;
+  miq::grouping::linkage_method linkage = miq::grouping::linkage_method::average;
+  int n_groups = 8;       ///< 0: chosen for each input ("auto")
+  bool balanced = false;  ///< groups of equal size
   miq::allocation::strategy allocation = miq::allocation::strategy::greedy_budget;
   miq::quantization::grid_layout layout = miq::quantization::grid_layout::per_column;
   /// How scales are stored. Not on the command line: it is there to compare with programs that keep them in float.
@@ -73,6 +77,12 @@ struct options {
   /// Where a method's model is saved: DIR itself for a single method, DIR/METHOD for several.
   std::filesystem::path save_directory(method which) const;
 };
+
+/// What the command line calls what was chosen.
+std::string_view estimator_name(const options& chosen);
+std::string_view grouping_name(const options& chosen);
+std::string_view linkage_name(const options& chosen);
+std::string_view normalisation_name(const options& chosen);
 
 /// Ranges and contradictions that can be seen without reading a file.
 /// @throws option_error naming the option

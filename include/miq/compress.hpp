@@ -11,11 +11,10 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/progress.hpp>
-#include <miq/grouping/group_count.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/partition.hpp>
-#include <miq/grouping/spectral.hpp>
-#include <miq/information/affinity.hpp>
-#include <miq/information/correlation.hpp>
+#include <miq/grouping/quality.hpp>
+#include <miq/information/estimator.hpp>
 #include <miq/information/normalisation.hpp>
 #include <miq/obs/factor.hpp>
 #include <miq/obs/sweep.hpp>
@@ -26,10 +25,17 @@ namespace miq {
 
 /// Which columns share a bit width.
 enum class column_grouping {
-  single,       ///< all of them
-  each_column,  ///< none: every column has its own
-  spectral      ///< those that `grouping::spectral` puts together by their mutual information
+  single,        ///< all of them
+  each_column,   ///< none: every column has its own
+  spectral,      ///< those that `grouping::group_by_information` puts together by that method
+  hierarchical,  ///< the same, by that method
+  kmeans         ///< the same, by that method
 };
+
+/// Whether groups are made from mutual information.
+constexpr bool groups_by_information(column_grouping grouping) {
+  return grouping != column_grouping::single && grouping != column_grouping::each_column;
+}
 
 /// When the mask is chosen.
 enum class mask_timing {
@@ -56,12 +62,15 @@ struct compress_options {
 
   // Grouping
   column_grouping grouping = column_grouping::spectral;
-  information::correlation_options estimator{};  ///< of the mutual information
+  information::estimator_options estimator{};  ///< of the mutual information; all but `correlation` need samples
   information::normalisation normalisation = information::normalisation::information_coefficient;  ///< of the affinity
-  int groups = 8;       ///< number of groups; 0: chosen by `choose_group_count`
+  int groups = 8;       ///< number of groups, lowered to the number of columns; 0: chosen
   int max_groups = 16;  ///< the most that are tried where `groups` is 0
   grouping::group_count_criterion criterion = grouping::group_count_criterion::silhouette;
-  std::uint64_t seed = 0;  ///< of everything drawn
+  grouping::linkage_method linkage = grouping::linkage_method::average;  ///< of `column_grouping::hierarchical`
+  bool balanced = false;            ///< groups of equal size; not with `hierarchical`
+  std::int64_t group_multiple = 1;  ///< sizes of balanced groups are multiples of it, see `grouping::balanced_options`
+  std::uint64_t seed = 0;           ///< of everything drawn
 
   // Bits
   bool quantise = true;  ///< false: prune only
@@ -100,16 +109,17 @@ struct phase_seconds {
 
 /// What all layers that read the same input share: made once by `prepare`, used by `compress` for each of them.
 struct prepared_inputs {
-  matrix<float> upper;        ///< [c, c], the factor of the inverse Hessian
-  obs::factor_result factor;  ///< damping used, dead columns
-  matrix<float> mi;           ///< [c, c] in nats; empty unless grouping is spectral
-  information::correlation_result information;
-  std::int64_t clipped_information = 0;  ///< pairs whose affinity or distance had to be clipped
-  grouping::partition groups;            ///< of the columns
-  std::vector<int> candidate_groups;     ///< numbers of groups that were tried, where it was chosen
-  std::vector<double> silhouettes;       ///< the score of each
-  std::int64_t isolated = 0;             ///< columns without affinity to any other
-  phase_seconds seconds;                 ///< factor, information, grouping
+  matrix<float> upper;                        ///< [c, c], the factor of the inverse Hessian
+  obs::factor_result factor;                  ///< damping used, dead columns
+  matrix<float> mi;                           ///< [c, c] in nats; empty unless groups are made from it
+  information::estimator_result information;  ///< what the estimator reports
+  std::int64_t sample_tokens = 0;             ///< tokens that it saw; all of them with `correlation`
+  std::int64_t clipped_information = 0;       ///< pairs whose affinity or distance had to be clipped
+  grouping::partition groups;                 ///< of the columns
+  std::vector<int> candidate_groups;          ///< numbers of groups that were tried, where it was chosen
+  std::vector<double> silhouettes;            ///< the score of each
+  std::int64_t isolated = 0;                  ///< columns without affinity to any other
+  phase_seconds seconds;                      ///< factor, information, grouping
 };
 
 /// One group of columns in the report.
@@ -152,11 +162,20 @@ struct compressed_layer {
 /// Does what depends on a layer's input alone: factors the Hessian, estimates the mutual information, groups the
 /// columns.
 ///
-/// @param exec  where to run. Allocates the result, 4 c^2 floats of scratch at most, and what the parts allocate.
-/// @param seen  of the layer's input, at least 2 tokens for a spectral grouping, else 1
-/// @throws invalid_argument, numerical_error, cancelled  as `obs::factor`, `information::correlation`,
-///         `grouping::spectral` and `grouping::choose_group_count` do
+/// @param exec     where to run. Allocates the result, 4 c^2 floats of scratch at most, and what the parts allocate.
+/// @param seen     of the layer's input, at least 2 tokens for groups by information, else 1
+/// @param samples  [T, c], tokens of the same input for the estimators that need them, such as the sample that
+///                 `calibration::accumulator` keeps; may be empty for `information::correlation_options`, which uses
+///                 the covariance of `seen`
+/// @throws invalid_argument, numerical_error, cancelled  as `obs::factor`, the estimator and
+///         `grouping::group_by_information` do; if samples are needed and missing, or of another number of columns
 /// Deterministic, whatever the number of threads.
+template <executor Exec>
+prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                        matrix_view<const float, memory_of<Exec>> samples, const compress_options& options = {},
+                        const progress_callback& progress = {});
+
+/// The same without samples: for `information::correlation_options`, and groups that need no information.
 template <executor Exec>
 prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
                         const compress_options& options = {}, const progress_callback& progress = {});
@@ -176,6 +195,13 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
                           const compress_options& options = {}, const progress_callback& progress = {});
 
 /// Both in one call.
+template <executor Exec>
+compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                          const calibration::statistics_view<memory_of<Exec>>& seen,
+                          matrix_view<const float, memory_of<Exec>> samples, const compress_options& options = {},
+                          const progress_callback& progress = {});
+
+/// The same without samples, as for `prepare`.
 template <executor Exec>
 compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
                           const calibration::statistics_view<memory_of<Exec>>& seen,

@@ -57,9 +57,15 @@ TEST_CASE("every option reaches its field", "[options]") {
                              "--n_groups",
                              "auto",
                              "--estimator",
-                             "correlation",
+                             "knn",
+                             "--mi_tokens",
+                             "512",
+                             "--normalisation",
+                             "none",
                              "--grouping",
-                             "spectral",
+                             "hierarchical",
+                             "--linkage",
+                             "complete",
                              "--allocation",
                              "quantile",
                              "--layout",
@@ -101,6 +107,13 @@ TEST_CASE("every option reaches its field", "[options]") {
   CHECK(chosen.wbits == 3);
   CHECK(chosen.average_bits() == 3.5);
   CHECK(chosen.n_groups == 0);
+  CHECK(std::holds_alternative<miq::information::knn_options>(chosen.estimator));
+  CHECK(estimator_name(chosen) == "knn");
+  CHECK(chosen.mi_tokens == 512);
+  CHECK(chosen.normalisation == miq::information::normalisation::none);
+  CHECK(chosen.grouping == miq::column_grouping::hierarchical);
+  CHECK(chosen.linkage == miq::grouping::linkage_method::complete);
+  CHECK_FALSE(chosen.balanced);
   CHECK(chosen.allocation == miq::allocation::strategy::quantile);
   CHECK(chosen.layout == miq::quantization::grid_layout::per_group);
   CHECK(chosen.minlayer == 1);
@@ -168,8 +181,16 @@ TEST_CASE("a refused command line names the option", "[options]") {
       {{"--n_groups", "0"}, "--n_groups"},
       {{"--n_groups", "many"}, "--n_groups"},
       {{"--n_groups", "-3"}, "--n_groups"},
-      {{"--estimator", "kde"}, "--estimator"},
+      {{"--estimator", "kraskov"}, "--estimator"},
       {{"--grouping", "ward"}, "--grouping"},
+      {{"--grouping", "hierarchical", "--linkage", "median"}, "--linkage"},
+      {{"--linkage", "ward"}, "--linkage"},
+      {{"--mi_tokens", "100"}, "--mi_tokens"},
+      {{"--estimator", "knn", "--mi_tokens", "3"}, "--mi_tokens"},
+      {{"--normalisation", "arithmetic"}, "--normalisation"},
+      {{"--normalisation", "entropy", "--estimator", "histogram"}, "--normalisation"},
+      {{"--grouping", "hierarchical", "--balanced"}, "--balanced"},
+      {{"--methods", "enhanced", "--balanced"}, "--balanced"},
       {{"--allocation", "fair"}, "--allocation"},
       {{"--layout", "C"}, "--layout"},
       {{"--minlayer", "-1"}, "--minlayer"},

@@ -115,6 +115,54 @@ TEST_CASE("a budget that metadata alone would use up is an error that names the 
   CHECK(contains(message, "3216"));
 }
 
+TEST_CASE("mi runs with every estimator and every grouping", "[pipeline]") {
+  tiny_run tiny(seed());
+  auto& chosen = tiny.chosen;
+  chosen.methods = {method::mi};
+  chosen.mi_tokens = 200;
+  using namespace miq::information;
+  using miq::column_grouping;
+  struct combination {
+    const char* name;
+    estimator_options estimator;
+    column_grouping grouping;
+    bool balanced = false;
+    int n_groups = 4;
+    normalisation how = normalisation::information_coefficient;
+  };
+  const combination all[] = {
+      {"rank, spectral", rank_correlation_options{}, column_grouping::spectral},
+      {"histogram, hierarchical", histogram_options{}, column_grouping::hierarchical, false, 4,
+       normalisation::arithmetic},
+      {"knn, kmeans", knn_options{}, column_grouping::kmeans},
+      {"kde, balanced", kde_options{}, column_grouping::spectral, true},
+      {"histogram, chosen", histogram_options{}, column_grouping::hierarchical, false, 0},
+      {"correlation, kmeans, balanced, chosen", correlation_options{}, column_grouping::kmeans, true, 0}};
+  for (const auto& each : all) {
+    INFO(each.name);
+    chosen.estimator = each.estimator;
+    chosen.grouping = each.grouping;
+    chosen.balanced = each.balanced;
+    chosen.n_groups = each.n_groups;
+    chosen.normalisation = each.how;
+    const auto run = run_compression(chosen);
+    for (const auto& input : run.methods.front().inputs) {
+      std::int64_t columns = 0;
+      for (const auto size : input.group_sizes) columns += size;
+      CHECK((columns == 32 || columns == 80));
+      if (each.n_groups > 0) CHECK(input.group_sizes.size() == 4);
+      CHECK(input.candidate_groups.empty() == (each.n_groups > 0));
+      if (each.balanced) {
+        const auto [small, large] = std::minmax_element(input.group_sizes.begin(), input.group_sizes.end());
+        CHECK(*large - *small <= 1);
+      }
+      if (each.estimator.index() != 0) CHECK(input.tokens == 200);
+      CHECK(input.mean_mi > 0);
+    }
+    CHECK(std::isfinite(run.methods.front().texts.front().perplexity));
+  }
+}
+
 TEST_CASE("results do not depend on the number of threads", "[pipeline]") {
   tiny_run tiny(seed());
   tiny.chosen.n_groups = GENERATE(4, 0);

@@ -27,6 +27,25 @@ inline miq::matrix<float> uniform_points(std::uint64_t seed, std::int64_t n, std
   return points;
 }
 
+/// Distances uniform on [0, 1), as make_reference.py draws them.
+inline miq::matrix<float> hashed_distances(std::uint64_t seed, std::int64_t n) {
+  miq::matrix<float> distance(n, n);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < i; ++j)
+      distance(i, j) = distance(j, i) = unit(seed, static_cast<std::uint64_t>(i * n + j));
+  return distance;
+}
+
+/// Distances that are whole numbers 1 .. values, as make_reference.py draws them.
+inline miq::matrix<float> tied_distances(std::uint64_t seed, std::int64_t n, std::uint64_t values) {
+  miq::matrix<float> distance(n, n);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < i; ++j)
+      distance(i, j) = distance(j, i) =
+          static_cast<float>(1 + miq::random_hash(seed, static_cast<std::uint64_t>(i * n + j)) % values);
+  return distance;
+}
+
 inline miq::matrix<float> euclidean(const miq::matrix<float>& points) {
   miq::matrix<float> distance(points.rows(), points.rows());
   for (std::int64_t i = 0; i < points.rows(); ++i)

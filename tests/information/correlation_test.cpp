@@ -190,7 +190,8 @@ TEST_CASE("correlation refuses what does not fit, and leaves outputs alone", "[i
   const miq::host_executor exec({.threads = 2});
   auto c = random_covariance(70, seed());
   miq::matrix<float> mi(70, 70, -1.0F), wrong(70, 71, -1.0F);
-  miq::information::correlation_result result{77, 77, false};
+  miq::information::correlation_result result;
+  result.clamped = 77;
   const auto untouched = [&] { return mi(3, 69) == -1.0F && mi(0, 0) == -1.0F && result.clamped == 77; };
   CHECK_THROWS_WITH(correlation(exec, with_covariance(c), wrong.view(), result),
                     contains("mi") && contains("[70, 71]"));
@@ -239,4 +240,78 @@ TEST_CASE("entropies of Gaussian channels", "[information]") {
   CHECK_THROWS_WITH(gaussian_entropy(exec, with_covariance(c, 1), h), contains("2 tokens"));
   CHECK(h[0] == Approx(1.4189385332046727));
   CHECK(wrong[0] == 7.0F);
+}
+
+TEST_CASE("correlation from samples and for lists is that of the statistics", "[information]") {
+  miq::random_stream random(seed());
+  const std::int64_t tokens = GENERATE(2, 3, 100, 1500);
+  const std::int64_t columns = GENERATE(1, 2, 65, 130);
+  auto x = normal_tokens(tokens, columns, seed(), 1000, 0.01);
+  if (columns > 2) {
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      x(t, 1) = 7;
+      x(t, 2) = -2 * x(t, 0);
+    }
+  }
+  const miq::host_executor exec({.threads = 2});
+  const auto seen = statistics_of(x);
+  miq::matrix<float> of_statistics(columns, columns, -1.0F), of_samples(columns, columns, -1.0F);
+  const auto expected = correlation(exec, seen.view(), of_statistics.view());
+  const auto result = correlation(exec, x.view(), of_samples.view());
+  CHECK(std::equal(of_samples.data(), of_samples.data() + of_samples.size(), of_statistics.data()));
+  CHECK(result.clamped == expected.clamped);
+  CHECK(result.constant == expected.constant);
+  CHECK(result.few_tokens == expected.few_tokens);
+
+  std::vector<miq::information::channel_pair> pairs;
+  for (int k = 0; k < 60; ++k)
+    pairs.push_back({static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(columns))),
+                     static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(columns)))});
+  std::vector<float> listed(pairs.size()), sampled(pairs.size());
+  correlation(exec, seen.view(), pairs, listed);
+  correlation(exec, x.view(), pairs, sampled);
+  const auto exact_values = exact(x);
+  for (std::size_t p = 0; p < pairs.size(); ++p) {
+    const auto [i, j] = pairs[p];
+    CHECK(listed[p] == of_statistics(i, j));
+    if (i == j) {
+      CHECK(sampled[p] == 0.0F);
+      continue;
+    }
+    std::vector<float> a, b;
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      a.push_back(x(t, i));
+      b.push_back(x(t, j));
+    }
+    const miq::vector_view<const float> va(a), vb(b);
+    const double one = correlation(exec, va, vb);
+    CHECK(static_cast<float>(one) == sampled[p]);
+    CHECK(one == correlation(exec, vb, va));
+    const auto variances = exact_values.at(i, i) * exact_values.at(j, j);
+    if (variances == 0) {
+      CHECK(sampled[p] == 0.0F);
+      continue;
+    }
+    const auto square = std::min(exact_values.at(i, j) * exact_values.at(i, j) / variances, 0.999999L * 0.999999L);
+    // Standardised values are floats: rho is off by 1e-7, and near 1 the logarithm magnifies that.
+    const auto nats = static_cast<double>(-0.5L * std::log1p(-square));
+    CHECK(static_cast<double>(sampled[p]) ==
+          Approx(nats).epsilon(1e-5).margin(5e-7 / (1 - static_cast<double>(square))));
+  }
+}
+
+TEST_CASE("correlation from samples refuses what it cannot use", "[information]") {
+  const miq::host_executor exec({.threads = 1});
+  miq::matrix<float> x(4, 3, 1.0F), mi(3, 3, -1.0F);
+  x(2, 1) = nan_value;
+  CHECK_THROWS_WITH(correlation(exec, x.view(), mi.view()), contains("channel 1 at token 2"));
+  x(2, 1) = 0;
+  CHECK_THROWS_WITH(correlation(exec, x.view().rows_from(0, 1), mi.view()), contains("at least 2 tokens"));
+  CHECK_THROWS_AS(correlation(exec, x.view(), mi.view(), {}, [](std::string_view, double) { return false; }),
+                  miq::cancelled);
+  std::vector<miq::information::channel_pair> pairs = {{0, 5}};
+  std::vector<float> one(1, -1.0F);
+  CHECK_THROWS_WITH(correlation(exec, x.view(), pairs, one), contains("got 5 in pair 0"));
+  CHECK(one[0] == -1.0F);
+  CHECK(mi(0, 1) == -1.0F);
 }

@@ -3,7 +3,9 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <span>
@@ -96,6 +98,119 @@ inline double within_groups(const Eigen::MatrixXd& points, std::span<const std::
       if (labels[static_cast<std::size_t>(i)] == g) total += (points.row(i) - mean).squaredNorm();
   }
   return total;
+}
+
+/// The distance of two clusters by definition.
+enum class between { single, complete, average };
+
+inline double cluster_distance(const Eigen::MatrixXd& distance, const std::vector<Eigen::Index>& a,
+                               const std::vector<Eigen::Index>& b, between how) {
+  double smallest = std::numeric_limits<double>::infinity(), largest = 0, sum = 0;
+  for (const auto i : a)
+    for (const auto j : b) {
+      smallest = std::min(smallest, distance(i, j));
+      largest = std::max(largest, distance(i, j));
+      sum += distance(i, j);
+    }
+  return how == between::single     ? smallest
+         : how == between::complete ? largest
+                                    : sum / static_cast<double>(a.size() * b.size());
+}
+
+/// What the sum of squares within clusters grows by, as a distance: two points are at their own.
+inline double ward_distance(const Eigen::MatrixXd& points, const std::vector<Eigen::Index>& a,
+                            const std::vector<Eigen::Index>& b) {
+  const auto squares = [&](const std::vector<Eigen::Index>& members) {
+    Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(points.cols());
+    for (const auto i : members) mean += points.row(i) / static_cast<double>(members.size());
+    double sum = 0;
+    for (const auto i : members) sum += (points.row(i) - mean).squaredNorm();
+    return sum;
+  };
+  auto both = a;
+  both.insert(both.end(), b.begin(), b.end());
+  return std::sqrt(2 * std::max(0.0, squares(both) - squares(a) - squares(b)));
+}
+
+/// A merge of the naive algorithm: clusters by number, as in SciPy's linkage matrix.
+struct naive_merge {
+  std::int64_t first, second;
+  double height;
+  std::int64_t size;
+};
+
+/// Merges the two nearest clusters until one is left, trying all pairs every time; `apart(a, b)` is the distance of two
+/// lists of columns. Of equal pairs the first.
+template <class Apart>
+std::vector<naive_merge> agglomerate(Eigen::Index n, const Apart& apart) {
+  std::map<std::int64_t, std::vector<Eigen::Index>> clusters;
+  std::map<std::pair<std::int64_t, std::int64_t>, double> known;
+  for (Eigen::Index i = 0; i < n; ++i) clusters[i] = {i};
+  for (Eigen::Index i = 0; i < n; ++i)
+    for (Eigen::Index j = i + 1; j < n; ++j) known[{i, j}] = apart(clusters[i], clusters[j]);
+  std::vector<naive_merge> merges;
+  while (clusters.size() > 1) {
+    auto best = known.begin();
+    for (auto pair = known.begin(); pair != known.end(); ++pair)
+      if (pair->second < best->second) best = pair;
+    const auto [a, b] = best->first;
+    auto both = clusters[a];
+    both.insert(both.end(), clusters[b].begin(), clusters[b].end());
+    merges.push_back({a, b, best->second, static_cast<std::int64_t>(both.size())});
+    clusters.erase(a);
+    clusters.erase(b);
+    for (auto pair = known.begin(); pair != known.end();) {
+      const auto [c, d] = pair->first;
+      pair = c == a || c == b || d == a || d == b ? known.erase(pair) : std::next(pair);
+    }
+    const auto name = static_cast<std::int64_t>(n) + static_cast<std::int64_t>(merges.size()) - 1;
+    for (const auto& [other, members] : clusters) known[{other, name}] = apart(members, both);
+    clusters[name] = std::move(both);
+  }
+  return merges;
+}
+
+/// Whether every merge of a tree joins two clusters at the smallest distance there is at that time, which is its
+/// height, all to within `tolerance`: what is left to ask where distances are tied.
+template <class Merges, class Apart>
+bool always_merges_the_nearest(Eigen::Index n, const Merges& merges, const Apart& apart, double tolerance) {
+  std::map<std::int64_t, std::vector<Eigen::Index>> clusters;
+  for (Eigen::Index i = 0; i < n; ++i) clusters[i] = {i};
+  for (const auto& merge : merges) {
+    if (std::abs(apart(clusters.at(merge.first), clusters.at(merge.second)) - merge.height) > tolerance) return false;
+    for (const auto& [a, members] : clusters)
+      for (const auto& [b, others] : clusters)
+        if (a < b && apart(members, others) < merge.height - tolerance) return false;
+    auto both = clusters.at(merge.first);
+    const auto& rest = clusters.at(merge.second);
+    both.insert(both.end(), rest.begin(), rest.end());
+    clusters.erase(merge.first);
+    clusters.erase(merge.second);
+    clusters[static_cast<std::int64_t>(n) + (&merge - merges.data())] = std::move(both);
+  }
+  return clusters.size() == 1;
+}
+
+/// The smallest cost of an assignment of points to groups within bounds, by trying all.
+inline double cheapest_assignment(const Eigen::MatrixXd& costs, const std::vector<std::int64_t>& minimum,
+                                  const std::vector<std::int64_t>& maximum) {
+  const auto groups = static_cast<std::size_t>(costs.cols());
+  std::vector<std::size_t> label(static_cast<std::size_t>(costs.rows()), 0);
+  double best = std::numeric_limits<double>::infinity();
+  for (;;) {
+    std::vector<std::int64_t> sizes(groups, 0);
+    double cost = 0;
+    for (std::size_t i = 0; i < label.size(); ++i) {
+      ++sizes[label[i]];
+      cost += costs(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(label[i]));
+    }
+    bool allowed = true;
+    for (std::size_t g = 0; g < groups; ++g) allowed = allowed && sizes[g] >= minimum[g] && sizes[g] <= maximum[g];
+    if (allowed) best = std::min(best, cost);
+    std::size_t digit = 0;
+    while (digit < label.size() && ++label[digit] == groups) label[digit++] = 0;
+    if (digit == label.size()) return best;
+  }
 }
 
 }  // namespace miq_test::reference

@@ -125,8 +125,14 @@ void add_groups(const miq::prepared_inputs& shared, input_entry& entry) {
   for (std::int64_t g = 0; g < shared.groups.groups(); ++g) entry.group_sizes.push_back(shared.groups.size(g));
   entry.candidate_groups = shared.candidate_groups;
   entry.silhouettes = shared.silhouettes;
-  entry.clamped = shared.information.clamped;
-  entry.constant = shared.information.constant;
+  entry.tokens = shared.sample_tokens;
+  std::visit(
+      [&](const auto& result) {
+        if constexpr (requires { result.clamped; }) entry.clamped = result.clamped;
+        entry.constant = result.constant;
+        entry.negative = result.negative;
+      },
+      shared.information);
   entry.isolated = shared.isolated;
   const auto c = shared.mi.columns();
   double sum = 0;
@@ -276,10 +282,12 @@ void runner::compress_layer(method which, const miq::compress_options& how, std:
     if (accumulator == nullptr) continue;
     const auto place = join_message(name_of(which), ", layer ", index, ", input of ", name_of(input));
     const auto statistics = timed(report.phases.gram, [&] { return accumulator->finish(exec_); });
+    const auto sample = accumulator->sample();
     accumulator.reset();  // two triangles in double: not needed any more
     const double preparing = work_.prepare(which, input);
-    const auto shared =
-        with_place(place, [&] { return miq::prepare(exec_, statistics.view(), how, meter.part(preparing)); });
+    const auto shared = with_place(place, [&] {
+      return miq::prepare(exec_, statistics.view(), sample.tokens.view(), how, meter.part(preparing));
+    });
     meter.complete("factor", preparing);
     report.phases.solve += shared.seconds.factor;
     report.phases.information += shared.seconds.information;
@@ -287,7 +295,7 @@ void runner::compress_layer(method which, const miq::compress_options& how, std:
 
     input_entry described;
     described.name = prefix + std::string(name_of(input));
-    if (how.grouping == miq::column_grouping::spectral) add_groups(shared, described);
+    if (miq::groups_by_information(how.grouping)) add_groups(shared, described);
     const auto first = report.matrices.size();
     for (const auto id : all_linears) {
       if (input_of(id) != input || !chosen_.selects(index, name_of(id))) continue;
@@ -339,7 +347,10 @@ void runner::compress(method which, opt_model& model, method_report& report, pro
       for (const auto input : all_layer_inputs) {
         if (!selects_input(index, input)) continue;
         const auto columns = input == layer_input::fc2 ? model.config.feed_forward : model.config.hidden;
-        seen[static_cast<std::size_t>(input)] = std::make_unique<miq::calibration::accumulator>(columns);
+        const bool samples = miq::groups_by_information(how.grouping) && how.estimator.index() != 0;
+        seen[static_cast<std::size_t>(input)] = std::make_unique<miq::calibration::accumulator>(
+            columns, miq::calibration::accumulator_options{.sample_tokens = samples ? chosen_.mi_tokens : 0,
+                                                           .seed = chosen_.seed});
         gram_work += work_.gram(input);
       }
       double gram = 0;
@@ -435,6 +446,11 @@ miq::compress_options options_of(method which, const options& chosen) {
       break;
     default:
       how = miq::mi_options(chosen.sparsity, chosen.average_bits());
+      how.estimator = chosen.estimator;
+      how.normalisation = chosen.normalisation;
+      how.grouping = chosen.grouping;
+      how.linkage = chosen.linkage;
+      how.balanced = chosen.balanced;
       how.groups = chosen.n_groups;
       how.fit.layout = chosen.layout;
       how.seed = chosen.seed;

@@ -33,7 +33,9 @@ struct input_entry {
   std::vector<int> candidate_groups;  ///< numbers of groups tried, where it was chosen
   std::vector<double> silhouettes;    ///< the score of each
   double mean_mi = 0;                 ///< over all pairs, nats
+  std::int64_t tokens = 0;            ///< tokens that the estimator saw
   std::int64_t clamped = 0;           ///< pairs whose correlation was beyond the estimator's limit
+  std::int64_t negative = 0;          ///< pairs with a negative estimate, which counted as 0 for the groups
   std::int64_t constant = 0;          ///< columns without variance
   std::int64_t isolated = 0;          ///< columns without affinity to any other
 };

@@ -68,55 +68,62 @@ inline void check_compress_options(const compress_options& options) {
 }
 
 inline void group_by_information(const host_executor& exec, const calibration::statistics_view<>& seen,
-                                 const compress_options& options, const progress_callback& progress,
-                                 prepared_inputs& shared) {
+                                 matrix_view<const float> samples, const compress_options& options,
+                                 const progress_callback& progress, prepared_inputs& shared) {
   const auto columns = seen.columns();
-  matrix<float> affinity(columns, columns, exec.resource());
+  const auto part = [&](std::string_view name, double from, double to) -> progress_callback {
+    if (!progress) return {};
+    return [&progress, name, from, to](std::string_view, double done) {
+      return progress(name, from + done * (to - from));
+    };
+  };
+  std::vector<float> entropies;
   {
     const phase_timer timer(shared.seconds.information);
-    report_progress(progress, "information", 0.5);
+    report_progress(progress, "information", 0.3);
     shared.mi = matrix<float>(columns, columns);
-    shared.information = information::correlation(exec, seen, shared.mi, options.estimator);
-    if (options.normalisation == information::normalisation::information_coefficient) {
-      shared.clipped_information = information::affinity(exec, shared.mi, affinity).clipped;
+    const auto* const gaussian = std::get_if<information::correlation_options>(&options.estimator);
+    const bool wants_entropies = information::detail::needs_entropies(options.normalisation);
+    entropies.resize(wants_entropies ? static_cast<std::size_t>(columns) : 0);
+    if (gaussian != nullptr) {
+      shared.sample_tokens = seen.tokens;
+      shared.information = information::correlation(exec, seen, shared.mi, *gaussian);
+      if (wants_entropies) information::gaussian_entropy(exec, seen, entropies);
     } else {
-      std::vector<float> entropies(static_cast<std::size_t>(columns));
-      information::gaussian_entropy(exec, seen, entropies);
-      shared.clipped_information =
-          information::normalise(exec, shared.mi, entropies, options.normalisation, affinity).clipped;
+      require(!samples.empty(), "prepare: the estimator ", information::name_of(options.estimator),
+              " needs samples; give the overload some, such as calibration::accumulator keeps with sample_tokens");
+      require(samples.columns() == columns, "prepare: samples must have the statistics' ", columns, " columns, got ",
+              samples.columns());
+      shared.sample_tokens = samples.rows();
+      shared.information = information::mutual_information(exec, samples, shared.mi.view(), options.estimator,
+                                                           part("information", 0.3, 0.7));
+      if (wants_entropies) information::entropies(exec, samples, vector_view<float>(entropies), options.estimator);
     }
   }
   const phase_timer timer(shared.seconds.grouping);
-  report_progress(progress, "grouping", 0.7);
-  if (options.groups > 0) {
-    const auto found = grouping::spectral(
-        exec, affinity,
-        {.groups = static_cast<int>(std::min<std::int64_t>(options.groups, columns)), .seed = options.seed});
-    shared.groups = found.groups;
-    shared.isolated = found.isolated;
-    return;
-  }
-  if (columns < 3) {
-    shared.groups = grouping::partition::single(columns);
-    return;
-  }
-  matrix<float> distance(columns, columns, exec.resource());
-  information::distance(exec, shared.mi, distance);
-  const auto found = grouping::choose_group_count(
-      exec, affinity, distance,
-      {.minimum = 2,
-       .maximum = static_cast<int>(std::min<std::int64_t>(options.max_groups, columns - 1)),
-       .criterion = options.criterion,
-       .seed = options.seed,
-       .progress = progress});
-  shared.groups = found.best;
+  grouping::information_grouping_options how;
+  how.method = options.grouping == column_grouping::hierarchical ? grouping::grouping_method::hierarchical
+               : options.grouping == column_grouping::kmeans     ? grouping::grouping_method::kmeans
+                                                                 : grouping::grouping_method::spectral;
+  how.groups = static_cast<int>(std::min<std::int64_t>(options.groups, columns));
+  how.max_groups = options.max_groups;
+  how.criterion = options.criterion;
+  how.linkage = options.linkage;
+  how.balanced = options.balanced;
+  how.multiple = options.group_multiple;
+  how.normalisation = options.normalisation;
+  how.seed = options.seed;
+  auto found = grouping::group_by_information(exec, shared.mi, entropies, how, part("grouping", 0.7, 1));
+  shared.groups = std::move(found.groups);
+  shared.clipped_information = found.clipped;
   shared.isolated = found.isolated;
-  shared.candidate_groups = found.candidates;
-  shared.silhouettes = found.silhouettes;
+  shared.candidate_groups = std::move(found.candidates);
+  shared.silhouettes = std::move(found.silhouettes);
 }
 
 inline prepared_inputs prepare_on(const host_executor& exec, const calibration::statistics_view<>& seen,
-                                  const compress_options& options, const progress_callback& progress) {
+                                  matrix_view<const float> samples, const compress_options& options,
+                                  const progress_callback& progress) {
   check_compress_options(options);
   const auto columns = seen.columns();
   prepared_inputs shared;
@@ -136,7 +143,9 @@ inline prepared_inputs prepare_on(const host_executor& exec, const calibration::
       shared.groups = grouping::partition::each_alone(columns);
       break;
     case column_grouping::spectral:
-      group_by_information(exec, seen, options, progress, shared);
+    case column_grouping::hierarchical:
+    case column_grouping::kmeans:
+      group_by_information(exec, seen, samples, options, progress, shared);
       break;
   }
   report_progress(progress, "prepare", 1);
@@ -313,8 +322,15 @@ inline compressed_layer compress_on(const host_executor& exec, matrix_view<const
 
 template <executor Exec>
 prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+                        matrix_view<const float, memory_of<Exec>> samples, const compress_options& options,
+                        const progress_callback& progress) {
+  return detail::prepare_on(exec, seen, samples, options, progress);
+}
+
+template <executor Exec>
+prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
                         const compress_options& options, const progress_callback& progress) {
-  return detail::prepare_on(exec, seen, options, progress);
+  return detail::prepare_on(exec, seen, {}, options, progress);
 }
 
 template <executor Exec>
@@ -326,7 +342,8 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
 
 template <executor Exec>
 compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
-                          const calibration::statistics_view<memory_of<Exec>>& seen, const compress_options& options,
+                          const calibration::statistics_view<memory_of<Exec>>& seen,
+                          matrix_view<const float, memory_of<Exec>> samples, const compress_options& options,
                           const progress_callback& progress) {
   const auto part = [&](double from, double to) -> progress_callback {
     if (!progress) return {};
@@ -334,12 +351,19 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
       return progress(phase, from + done * (to - from));
     };
   };
-  const auto shared = detail::prepare_on(exec, seen, options, part(0, 0.4));
+  const auto shared = detail::prepare_on(exec, seen, samples, options, part(0, 0.4));
   auto layer = detail::compress_on(exec, weights, seen, shared, options, part(0.4, 1));
   layer.report.seconds.factor = shared.seconds.factor;
   layer.report.seconds.information = shared.seconds.information;
   layer.report.seconds.grouping = shared.seconds.grouping;
   return layer;
+}
+
+template <executor Exec>
+compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                          const calibration::statistics_view<memory_of<Exec>>& seen, const compress_options& options,
+                          const progress_callback& progress) {
+  return compress(exec, weights, seen, matrix_view<const float, memory_of<Exec>>{}, options, progress);
 }
 
 }  // namespace miq

@@ -8,7 +8,7 @@
 
 #include <miq/core/detail/finite.hpp>
 #include <miq/grouping/detail/bounded_flow.hpp>
-#include <miq/grouping/detail/matrix_product.hpp>
+#include <miq/core/detail/matrix_product.hpp>
 #include <miq/grouping/detail/spectral_embedding.hpp>
 #include <miq/grouping/kmeans.hpp>
 
