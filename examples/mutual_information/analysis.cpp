@@ -1,17 +1,13 @@
 #include "mutual_information/analysis.hpp"
 
 #include <algorithm>
-#include <miq/grouping/balanced.hpp>
-#include <miq/grouping/group_count.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/hierarchical.hpp>
-#include <miq/grouping/kmeans.hpp>
 #include <miq/grouping/silhouette.hpp>
-#include <miq/grouping/spectral.hpp>
 #include <miq/information/affinity.hpp>
 #include <miq/information/class_information.hpp>
 #include <miq/information/normalisation.hpp>
 #include <miq/information/significance.hpp>
-#include <numeric>
 #include <string>
 
 #include "common/errors.hpp"
@@ -88,60 +84,23 @@ std::vector<std::int64_t> picture_order(const partition& groups, const grouping:
 void find_groups(const miq::host_executor& exec, const options& chosen, findings& found,
                  const miq::progress_callback& progress) {
   const auto channels = found.mi.rows();
-  miq::matrix<float> affinity(channels, channels);
+  grouping::information_grouping_options how;
+  how.method = chosen.grouping;
+  how.groups = chosen.n_groups;
+  how.max_groups = most_candidates;
+  how.linkage = chosen.linkage;
+  how.balanced = chosen.balanced;
+  how.seed = chosen.seed;
+  auto result = grouping::group_by_information(exec, found.mi.view(), {}, how, part_of(progress, 0, 0.7));
+  found.groups = std::move(result.groups);
+  found.candidates = std::move(result.candidates);
+  found.silhouettes = std::move(result.silhouettes);
+
+  miq::detail::report_progress(progress, "dendrogram", 0.7);
   miq::matrix<float> distance(channels, channels);
-  information::affinity(exec, found.mi.view(), affinity.view());
   information::distance(exec, found.mi.view(), distance.view());
-  miq::detail::report_progress(progress, "dendrogram", 0);
-  found.tree = grouping::linkage(exec, distance.view(), chosen.linkage);
-
-  const auto points = [&] {
-    miq::matrix<float> own(affinity.view());
-    for (std::int64_t c = 0; c < channels; ++c) own(c, c) = 1;
-    return own;
-  };
-  const auto coordinates = chosen.grouping == grouping_method::kmeans ? points() : miq::matrix<float>();
-  const auto divide = [&](int count) -> partition {
-    if (chosen.grouping == grouping_method::hierarchical) return found.tree.cut_by_count(count);
-    if (chosen.balanced) {
-      grouping::balanced_options balanced;
-      balanced.groups = count;
-      balanced.seed = chosen.seed;
-      return chosen.grouping == grouping_method::kmeans
-                 ? grouping::balanced_kmeans(exec, coordinates.view(), balanced).groups
-                 : grouping::balanced_spectral(exec, affinity.view(), balanced).groups;
-    }
-    if (chosen.grouping == grouping_method::kmeans)
-      return grouping::kmeans(exec, coordinates.view(), {.groups = count, .seed = chosen.seed}).groups;
-    return grouping::spectral(exec, affinity.view(), {.groups = count, .seed = chosen.seed}).groups;
-  };
-
-  const auto choice = part_of(progress, 0.3, 0.9);
-  miq::detail::report_progress(progress, "grouping", 0.3);
-  if (chosen.n_groups > 0) {
-    found.groups = divide(chosen.n_groups);
-  } else if (channels <= 2) {
-    found.groups = partition::single(channels);
-  } else {
-    const int most = static_cast<int>(std::min<std::int64_t>(most_candidates, channels - 1));
-    if (chosen.grouping == grouping_method::spectral && !chosen.balanced) {
-      grouping::group_count_options counts;
-      counts.maximum = most;
-      counts.seed = chosen.seed;
-      counts.progress = choice;
-      auto result = grouping::choose_group_count(exec, affinity.view(), distance.view(), counts);
-      found.groups = std::move(result.best);
-      found.candidates = std::move(result.candidates);
-      found.silhouettes = std::move(result.silhouettes);
-    } else {
-      std::vector<int> candidates(static_cast<std::size_t>(most - 1));
-      std::iota(candidates.begin(), candidates.end(), 2);
-      auto result = grouping::choose_by_silhouette(exec, distance.view(), candidates, divide, choice);
-      found.groups = std::move(result.best);
-      found.candidates = std::move(result.candidates);
-      found.silhouettes = std::move(result.silhouettes);
-    }
-  }
+  found.tree =
+      result.tree.columns() > 0 ? std::move(result.tree) : grouping::linkage(exec, distance.view(), chosen.linkage);
   miq::detail::report_progress(progress, "quality", 0.9);
   found.quality = grouping::describe_groups(exec, found.mi.view(), found.groups);
   if (found.groups.groups() > 1) found.silhouette = grouping::silhouette(exec, distance.view(), found.groups);

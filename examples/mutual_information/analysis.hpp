@@ -41,10 +41,8 @@ struct findings {
   std::vector<std::int64_t> order;
 };
 
-/// Groups are made from the information coefficients `sqrt(1 - exp(-2 I))` (spectral: as affinities; kmeans: of each
-/// channel, those with all channels, 1 with itself, as coordinates) or the distances `exp(-I)` (hierarchical, the
-/// dendrogram, silhouettes). "auto" tries 2 to 32 groups, but fewer than channels; one or two channels are one group.
-///
+/// Groups are those of `miq::grouping::group_by_information`, from information coefficients and the distances
+/// `exp(-I)`; "auto" tries 2 to 32 groups, but fewer than channels; one or two channels are one group.
 /// With class labels, their information with each channel is that of Ross (2014), whatever the estimator of the pairs.
 ///
 /// @param progress  fractions of the whole; may cancel

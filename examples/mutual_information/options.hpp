@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <miq/grouping/hierarchical.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/information/estimator.hpp>
 #include <miq/information/normalisation.hpp>
 #include <string>
@@ -11,8 +11,7 @@
 
 namespace mutual_information {
 
-/// How channels are divided into groups.
-enum class grouping_method { spectral, hierarchical, kmeans };
+using miq::grouping::grouping_method;
 
 std::string_view name_of(grouping_method method);
 std::string_view name_of(miq::grouping::linkage_method method);
