@@ -159,11 +159,11 @@ canvas draw_dendrogram(const std::string& title, const std::string& subtitle, co
                                            : 1800.0 / static_cast<double>(channels);
   const auto scale = channels <= 200 ? text_scale(static_cast<std::int64_t>(spacing)) : 0;
   const auto plot_width = static_cast<std::int64_t>(std::lround(spacing * static_cast<double>(channels)));
-  constexpr std::int64_t left = 120, above = 110, height = 640, right = 130;
+  constexpr std::int64_t left = 120, above = 110, height = 640, right = 130, strip_gap = 14;
   const auto labels = scale > 0 ? widest(names, scale) + 12 : 30;
   const auto width = std::max(left + plot_width + right,
                               left + 20 + std::max(canvas::text_width(title, 3), canvas::text_width(subtitle)));
-  canvas picture(width, above + height + 6 + strip + 6 + labels + 10);
+  canvas picture(width, above + height + strip_gap + strip + 6 + labels + 10);
   picture.text(left, 20, title, text_align::left, examples::black, 3);
   picture.text(left, 54, subtitle, text_align::left, dark_grey);
 
@@ -186,7 +186,7 @@ canvas draw_dendrogram(const std::string& title, const std::string& subtitle, co
   }
   picture.vertical_text(14, above + height / 2, "distance exp(-I)");
   std::int64_t last = -1000;
-  for (const double nats : {0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0}) {
+  for (const double nats : {0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0}) {
     const auto at = std::lround(y_of(std::exp(-nats)));
     if (at < above || at > above + height || at - last < 24) continue;
     last = at;
@@ -237,7 +237,7 @@ canvas draw_dendrogram(const std::string& title, const std::string& subtitle, co
     for (std::int64_t x = 0; x < plot_width; x += 12) picture.rectangle(left + x, at, 6, 1, examples::black);
   }
 
-  const auto strip_y = above + height + 6;
+  const auto strip_y = above + height + strip_gap;
   const auto place = [&](std::int64_t leaf) {
     return left + static_cast<std::int64_t>(std::lround(static_cast<double>(leaf) * spacing));
   };

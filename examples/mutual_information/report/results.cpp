@@ -143,7 +143,9 @@ std::vector<ranked_pair> strongest_pairs(miq::matrix_view<const float> mi, std::
 }
 
 json groups_as_json(const result& run, const std::vector<std::string>& files) {
-  const auto& [chosen, input, found, threads, seconds] = run;
+  const auto& chosen = run.chosen;
+  const auto& input = run.input;
+  const auto& found = run.found;
   json candidates = json::array();
   for (std::size_t i = 0; i < found.candidates.size(); ++i)
     candidates.push_back({{"groups", found.candidates[i]}, {"silhouette", found.silhouettes[i]}});
@@ -178,8 +180,8 @@ json groups_as_json(const result& run, const std::vector<std::string>& files) {
           {"normalisation", name_of(chosen.normalisation)},
           {"permutations", chosen.permutations},
           {"seed", chosen.seed},
-          {"threads", threads},
-          {"seconds", seconds},
+          {"threads", run.threads},
+          {"seconds", run.seconds},
           {"names", input.names},
           {"constant_channels", found.constant},
           {"entropies", entropies},
@@ -201,7 +203,9 @@ json groups_as_json(const result& run, const std::vector<std::string>& files) {
 }
 
 std::vector<std::string> write_results(const result& run) {
-  const auto& [chosen, input, found, threads, seconds] = run;
+  const auto& chosen = run.chosen;
+  const auto& input = run.input;
+  const auto& found = run.found;
   std::vector<std::string> files;
   const auto place = [&](const char* name) {
     files.emplace_back(name);
@@ -240,13 +244,15 @@ std::vector<std::string> write_results(const result& run) {
 }
 
 std::string summary(const result& run) {
-  const auto& [chosen, input, found, threads, seconds] = run;
+  const auto& chosen = run.chosen;
+  const auto& input = run.input;
+  const auto& found = run.found;
   const auto channels = found.mi.rows();
   const auto& common = information::common_result(found.estimate);
   const auto name = [&](std::int64_t channel) { return cell_name(input.names[static_cast<std::size_t>(channel)]); };
   std::string text = examples::printable(chosen.input.string()) + ": " + tokens_text(input) + ", " +
                      std::to_string(channels) + (channels == 1 ? " channel" : " channels") + "; " +
-                     estimator_text(chosen.estimator) + "; " + fixed(seconds, 2) + " s\n";
+                     estimator_text(chosen.estimator) + "; " + fixed(run.seconds, 2) + " s\n";
   if (common.few_tokens) text += "warning: few tokens for this estimator; its values are rough\n";
   if (!found.constant.empty())
     text += "warning: " + std::to_string(found.constant.size()) +
