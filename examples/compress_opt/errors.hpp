@@ -2,26 +2,13 @@
 #pragma once
 
 #include <filesystem>
-#include <stdexcept>
 #include <string>
+
+#include "common/errors.hpp"
 
 namespace compress_opt {
 
-/// A text for the terminal: control characters, which names in a hostile file may hold, become `?`, and the middle of
-/// a text beyond 1000 bytes is left out.
-inline std::string printable(std::string text) {
-  constexpr std::size_t longest = 1000;
-  if (text.size() > longest) text.replace(longest / 2, text.size() - longest, " ... ");
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  return text;
-}
-
-/// A file given by the user cannot be used; the message names the file and what is wrong in it.
-class input_error : public std::runtime_error {
- public:
-  explicit input_error(const std::string& message) : std::runtime_error(printable(message)) {}
-};
+using namespace examples;  // what the examples share goes by its plain name here
 
 /// A checkpoint cannot be read or written: a missing, truncated or corrupt file, a wrong shape, a weight that is not
 /// finite, a full disk. The message names the file and, where there is one, the tensor.

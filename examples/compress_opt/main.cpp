@@ -1,16 +1,11 @@
-// main.cpp: the program compress_opt: command line, interruption, progress, exit code.
-#include <sys/ioctl.h>
+// main.cpp: the program compress_opt: command line, progress, results.
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
-#include <csignal>
-#include <exception>
 #include <iostream>
-#include <miq/core/error.hpp>
-#include <new>
 #include <optional>
 
+#include "common/program.hpp"
 #include "compress_opt/errors.hpp"
 #include "compress_opt/options.hpp"
 #include "compress_opt/pipeline/compression.hpp"
@@ -19,26 +14,6 @@
 #include "compress_opt/report/table.hpp"
 
 namespace {
-
-constexpr int failed = 1;
-constexpr int interrupted = 130;  // as shells count a program that SIGINT ended
-
-std::atomic<bool> interrupt_asked = false;
-static_assert(std::atomic<bool>::is_always_lock_free, "is written by a signal handler");
-
-/// The first signal asks the run to stop; the next one ends the program.
-void handle_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { interrupt_asked = true; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
-int terminal_columns() {
-  winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 void run(const compress_opt::options& chosen) {
   using namespace compress_opt;
@@ -64,21 +39,11 @@ void run(const compress_opt::options& chosen) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  handle_interrupts();
-  try {
+  return examples::run_program("compress_opt", [&] {
     const auto line = compress_opt::parse_command_line(argc, argv);
     if (line.text.empty())
       run(line.chosen);
     else
       std::cout << line.text;
-    return 0;
-  } catch (const miq::cancelled&) {
-    std::cerr << "compress_opt: interrupted\n";
-    return interrupted;
-  } catch (const std::bad_alloc&) {
-    std::cerr << "compress_opt: error: out of memory\n";
-  } catch (const std::exception& failure) {
-    std::cerr << "compress_opt: error: " << failure.what() << '\n';
-  }
-  return failed;
+  });
 }

@@ -5,20 +5,14 @@
 #include <filesystem>
 #include <miq/compress.hpp>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "compress_opt/errors.hpp"
 #include "compress_opt/model/model.hpp"
 
 namespace compress_opt {
-
-/// The command line, or a set of options made in a program, makes no sense. The message names the option.
-class option_error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// What is compared: the model as it is; SparseGPT's joint variant; per-channel bits; groups from mutual information.
 enum class method { dense, sparsegpt, enhanced, mi };

@@ -1,58 +1,22 @@
 // The program compress_opt as a user meets it: exit codes, streams, interruption.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <thread>
 
 #include "pipeline_support.hpp"
+#include "program_runs.hpp"
 #include "test_support/catch.hpp"
 
 using namespace miq_test;
 
 namespace {
 
-struct ended {
-  int code = -1;  ///< exit code, or 128 + signal
-  std::string out;
-  std::string err;
-};
-
-/// Starts the program; the streams go to files in `directory`.
 pid_t start(const std::vector<std::string>& arguments, const temporary_directory& directory) {
-  std::vector<std::string> words = arguments;
-  words.insert(words.begin(), MIQ_COMPRESS_OPT);
-  const auto out = (directory / "stdout").string();
-  const auto err = (directory / "stderr").string();
-  write_text(out, "");  // so that they can be read at once
-  write_text(err, "");
-  std::vector<char*> pointers;
-  for (auto& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (std::freopen(out.c_str(), "w", stdout) == nullptr || std::freopen(err.c_str(), "w", stderr) == nullptr)
-      ::_exit(126);
-    ::execv(pointers[0], pointers.data());
-    ::_exit(127);
-  }
-  return child;
+  return start_program(MIQ_COMPRESS_OPT, arguments, directory);
 }
 
-ended wait_for(pid_t child, const temporary_directory& directory) {
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(directory / "stdout"),
-          read_text(directory / "stderr")};
-}
-
-ended run(const std::vector<std::string>& arguments) {
-  const temporary_directory directory;
-  return wait_for(start(arguments, directory), directory);
-}
+ended run(const std::vector<std::string>& arguments) { return run_program(MIQ_COMPRESS_OPT, arguments); }
 
 }  // namespace
 

@@ -6,11 +6,12 @@
 #include <limits>
 #include <set>
 
-#include "compress_opt/report/canvas.hpp"
+#include "common/canvas.hpp"
 #include "compress_opt/report/pictures.hpp"
 #include "compress_opt/report/report_folder.hpp"
 #include "compress_opt/report/table.hpp"
 #include "pipeline_support.hpp"
+#include "png_size.hpp"
 #include "test_support/catch.hpp"
 
 using namespace compress_opt;
@@ -19,18 +20,6 @@ using namespace miq_test;
 namespace {
 
 bool same(colour a, colour b) { return a.red == b.red && a.green == b.green && a.blue == b.blue; }
-
-/// Width and height in a PNG's header (RFC 2083, section 11.2.1), after its signature.
-std::pair<std::uint32_t, std::uint32_t> png_size(const std::string& bytes) {
-  REQUIRE(bytes.size() > 24);
-  REQUIRE(bytes.substr(0, 8) == "\x89PNG\r\n\x1a\n");
-  const auto number = [&](std::size_t at) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-    return value;
-  };
-  return {number(16), number(20)};
-}
 
 }  // namespace
 

@@ -7,7 +7,7 @@
 #include "compress_opt/checkpoint/tensor_source.hpp"
 #include "compress_opt/errors.hpp"
 #include "compress_opt/files/json.hpp"
-#include "compress_opt/files/mapped_file.hpp"
+#include "common/mapped_file.hpp"
 
 namespace compress_opt {
 

@@ -1,46 +1,29 @@
-// pipeline/progress_display.hpp: tells people where a run is: one changing line on a terminal, plain lines elsewhere.
+// pipeline/progress_display.hpp: tells people where a run is, by its method, layer and phase.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
-#include <iosfwd>
-#include <string>
-
+#include "common/progress_line.hpp"
 #include "compress_opt/pipeline/compression.hpp"
 
 namespace compress_opt {
 
-enum class display_style {
-  line,  ///< one line with a bar that is written again and again
-  plain  ///< a line whenever method, layer or the kind of work changes
-};
-
-/// `line` if the file descriptor is a terminal that can do it: not with NO_COLOR (no-color.org) or TERM=dumb set.
-display_style style_of_terminal(int descriptor);
-
-/// `1:05`, `2:03:04`.
-std::string duration_text(double seconds);
-
+/// A line is plain news whenever method or layer change, and outside of layers the kind of work.
 class progress_display {
  public:
   /// @param columns  of the terminal; longer lines are cut
-  progress_display(std::ostream& out, display_style style, int columns = 80);
-  ~progress_display() { finish(); }
-  progress_display(const progress_display&) = delete;
-  progress_display& operator=(const progress_display&) = delete;
+  progress_display(std::ostream& out, display_style style, int columns = 80) : line_(out, style, columns) {}
 
   /// `elapsed`: seconds since the start. The remaining time is estimated from it and the fraction that is done.
-  void show(const run_state& state, double elapsed);
+  void show(const run_state& state, double elapsed) {
+    auto place = std::string(state.method);
+    if (state.layer > 0) place += ", layer " + std::to_string(state.layer) + '/' + std::to_string(state.layers);
+    // Inside a layer the phases alternate quickly; outside of layers each is news.
+    line_.show(place, state.phase, state.fraction, elapsed, state.layer > 0);
+  }
   /// Clears the line.
-  void finish();
+  void finish() { line_.finish(); }
 
  private:
-  std::ostream& out_;
-  display_style style_;
-  int columns_;
-  bool open_ = false;
-  double last_shown_ = -1;
-  std::string last_place_;
+  progress_line line_;
 };
 
 }  // namespace compress_opt

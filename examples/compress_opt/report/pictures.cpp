@@ -3,94 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <functional>
 #include <vector>
 
-#include "compress_opt/report/table.hpp"
+#include "common/axes.hpp"
+#include "common/matrix_panel.hpp"
 
 namespace compress_opt {
 
 namespace {
-
-/// A number as an axis shows it: three digits at most, no trailing zeros.
-std::string axis_number(double value) {
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%.3g", value);
-  return text.data();
-}
-
-/// Even steps of 1, 2 or 5 times a power of ten, about `count` of them, from 0 to at most `top`.
-std::vector<double> ticks_to(double top, int count) {
-  if (!(top > 0) || !std::isfinite(top)) return {0};
-  const double rough = top / count;
-  const double power = std::pow(10.0, std::floor(std::log10(rough)));
-  double step = 10 * power;
-  for (const double factor : {1.0, 2.0, 5.0})
-    if (factor * power >= rough * (1 - 1e-9)) {
-      step = factor * power;
-      break;
-    }
-  std::vector<double> ticks;
-  for (int i = 0; i * step <= top * (1 + 1e-9); ++i) ticks.push_back(i * step);
-  return ticks;
-}
-
-/// The value below which `share` of the values lie; reorders them.
-double percentile(std::vector<float>& values, double share) {
-  if (values.empty()) return 0;
-  const auto place = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + place, values.end());
-  return static_cast<double>(values[static_cast<std::size_t>(place)]);
-}
-
-/// Pairs i < j, at most about two million of them, evenly taken.
-template <class Visit>
-void for_pairs(std::int64_t columns, Visit&& visit) {
-  const std::int64_t stride = std::max<std::int64_t>(1, columns * (columns - 1) / 2 / 2'000'000);
-  std::int64_t place = 0;
-  for (std::int64_t i = 0; i < columns; ++i)
-    for (std::int64_t j = i + 1; j < columns; ++j)
-      if (place++ % stride == 0) visit(i, j);
-}
-
-/// A square matrix as coloured squares.
-class matrix_panel {
- public:
-  explicit matrix_panel(std::int64_t columns)
-      : columns_(columns), block_((columns + 899) / 900), cells_((columns + block_ - 1) / block_), zoom_(600 / cells_) {
-    zoom_ = std::max<std::int64_t>(zoom_, 1);
-  }
-
-  std::int64_t size() const { return cells_ * zoom_; }
-  /// Where the column at `place` begins, from the panel's edge.
-  std::int64_t offset(std::int64_t place) const { return place * zoom_ / block_; }
-
-  void draw(canvas& picture, std::int64_t x, std::int64_t y, miq::matrix_view<const float> mi,
-            std::span<const std::int64_t> order, double top) const {
-    for (std::int64_t r = 0; r < cells_; ++r)
-      for (std::int64_t c = 0; c < cells_; ++c) {
-        double sum = 0;
-        std::int64_t count = 0;
-        for (auto i = r * block_; i < std::min((r + 1) * block_, columns_); ++i)
-          for (auto j = c * block_; j < std::min((c + 1) * block_, columns_); ++j) {
-            if (i == j) continue;
-            sum += std::max(
-                0.0, static_cast<double>(mi(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(j)])));
-            ++count;
-          }
-        const double mean = count > 0 ? sum / static_cast<double>(count) : 0;
-        const auto fill = count == 0 ? white : map_colour(top > 0 ? std::sqrt(mean / top) : 0);
-        picture.rectangle(x + c * zoom_, y + r * zoom_, zoom_, zoom_, fill);
-      }
-  }
-
- private:
-  std::int64_t columns_;
-  std::int64_t block_;  // columns in a cell
-  std::int64_t cells_;
-  std::int64_t zoom_;  // pixels of a cell
-};
 
 /// A panel with axes; y goes from 0 to a top value.
 struct chart {
@@ -168,13 +89,7 @@ std::string short_name(const std::string& name) {
 canvas draw_information(const std::string& title, miq::matrix_view<const float> mi,
                         const miq::grouping::partition& groups) {
   const auto columns = mi.rows();
-  std::vector<float> values;
-  for_pairs(columns, [&](std::int64_t i, std::int64_t j) { values.push_back(mi(i, j)); });
-  const double largest_value =
-      values.empty() ? 0 : static_cast<double>(*std::max_element(values.begin(), values.end()));
-  double top = percentile(values, 0.995);
-  if (!(top > 0)) top = largest_value > 0 ? largest_value : 1;
-
+  const auto range = range_of_pairs(mi);
   const matrix_panel panel(columns);
   const auto side = panel.size();
   constexpr std::int64_t left = 110, above = 110, between = 110, right = 190, below = 90;
@@ -184,8 +99,8 @@ canvas draw_information(const std::string& title, miq::matrix_view<const float> 
   std::vector<std::int64_t> natural(static_cast<std::size_t>(columns));
   for (std::int64_t c = 0; c < columns; ++c) natural[static_cast<std::size_t>(c)] = c;
   const auto sorted_x = left + side + between;
-  panel.draw(picture, left, above, mi, natural, top);
-  panel.draw(picture, sorted_x, above, mi, groups.permutation(), top);
+  panel.draw(picture, left, above, mi, natural, range.top);
+  panel.draw(picture, sorted_x, above, mi, groups.permutation(), range.top);
   picture.frame(left - 1, above - 1, side + 2, side + 2, black);
   picture.frame(sorted_x - 1, above - 1, side + 2, side + 2, black);
   picture.text(left + side / 2, above - 30, "natural order", text_align::centre);
@@ -221,22 +136,7 @@ canvas draw_information(const std::string& title, miq::matrix_view<const float> 
     picture.text(sorted_x + middle, above + side + 14, std::to_string(g + 1), text_align::centre);
   }
 
-  const auto bar_x = sorted_x + side + 40;
-  for (std::int64_t r = 0; r < side; ++r)
-    picture.rectangle(
-        bar_x, above + r, 24, 1,
-        map_colour(1 - static_cast<double>(r) / static_cast<double>(std::max<std::int64_t>(side - 1, 1))));
-  picture.frame(bar_x - 1, above - 1, 26, side + 2, black);
-  picture.text(bar_x, above - 30, "MI (nats)");
-  const auto label = [&](double value, const std::string& words) {
-    const auto at =
-        above + side - static_cast<std::int64_t>(std::lround(std::sqrt(value / top) * static_cast<double>(side)));
-    picture.rectangle(bar_x + 25, at, 6, 1, black);
-    picture.text(bar_x + 36, at - 7, words);
-  };
-  for (const double tick : ticks_to(top, 5))
-    if (std::sqrt(tick / top) < 0.96) label(tick, axis_number(tick));
-  label(top, (largest_value > top ? ">=" : "") + axis_number(top));
+  draw_colour_bar(picture, sorted_x + side + 40, above, side, "MI (nats)", range);
   return picture;
 }
 

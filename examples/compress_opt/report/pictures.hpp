@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "compress_opt/report/canvas.hpp"
+#include "common/canvas.hpp"
 #include "compress_opt/report/run_report.hpp"
 
 namespace compress_opt {

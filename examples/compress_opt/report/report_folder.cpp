@@ -7,9 +7,9 @@
 #include <system_error>
 #include <utility>
 
+#include "common/whole_file.hpp"
 #include "compress_opt/report/pictures.hpp"
 #include "compress_opt/report/table.hpp"
-#include "compress_opt/report/text_file.hpp"
 
 namespace compress_opt {
 
@@ -319,14 +319,7 @@ std::string report_as_markdown(const run_report& run) {
 
 report_folder::report_folder(std::filesystem::path folder, const options& chosen)
     : folder_(std::move(folder)), chosen_(chosen) {
-  std::error_code failure;
-  std::filesystem::create_directories(folder_, failure);
-  if (failure) throw input_error(folder_.string() + ": the report folder cannot be made: " + failure.message());
-  if (!std::filesystem::is_directory(folder_, failure))
-    throw input_error(folder_.string() + ": the report folder is not a directory");
-  const auto probe = folder_ / ".compress_opt-probe";
-  write_text_file(probe, "");
-  std::filesystem::remove(probe, failure);
+  make_writable_folder(folder_, "the report folder");
 }
 
 bool report_folder::is_drawn(const grouped_input& input) const {
@@ -363,9 +356,9 @@ void report_folder::draw(const grouped_input& input) {
 void report_folder::write(run_report run) const {
   run.pictures = pictures_;
   // Names and paths from outside may not be UTF-8.
-  write_text_file(folder_ / "report.json",
-                  report_as_json(run).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
-  write_text_file(folder_ / "performance_report.md", report_as_markdown(run));
+  write_whole_file(folder_ / "report.json",
+                   report_as_json(run).dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  write_whole_file(folder_ / "performance_report.md", report_as_markdown(run));
 }
 
 }  // namespace compress_opt

@@ -5,7 +5,7 @@
 #include <miq/core/error.hpp>
 
 #include "compress_opt/errors.hpp"
-#include "compress_opt/files/mapped_file.hpp"
+#include "common/mapped_file.hpp"
 
 namespace compress_opt {
 

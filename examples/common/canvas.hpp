@@ -1,4 +1,4 @@
-// report/canvas.hpp: a picture in memory: rectangles, lines, text, colours, and its PNG file.
+// common/canvas.hpp: a picture in memory: rectangles, lines, text, colours, and its PNG file.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace compress_opt {
+namespace examples {
 
 struct colour {
   std::uint8_t red = 0;
@@ -70,4 +70,4 @@ class canvas {
   void mix(std::int64_t x, std::int64_t y, colour ink, double share);
 };
 
-}  // namespace compress_opt
+}  // namespace examples

@@ -1,4 +1,4 @@
-#include "compress_opt/files/mapped_file.hpp"
+#include "common/mapped_file.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -10,9 +10,9 @@
 #include <system_error>
 #include <utility>
 
-#include "compress_opt/errors.hpp"
+#include "common/errors.hpp"
 
-namespace compress_opt {
+namespace examples {
 
 namespace {
 
@@ -56,4 +56,4 @@ mapped_file::~mapped_file() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
-}  // namespace compress_opt
+}  // namespace examples

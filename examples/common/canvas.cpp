@@ -1,4 +1,4 @@
-#include "compress_opt/report/canvas.hpp"
+#include "common/canvas.hpp"
 
 #include <algorithm>
 #include <array>
@@ -16,9 +16,9 @@
 #include <stb_image_write.h>
 #endif
 
-#include "compress_opt/report/text_file.hpp"
+#include "common/whole_file.hpp"
 
-namespace compress_opt {
+namespace examples {
 
 namespace {
 
@@ -169,7 +169,7 @@ void canvas::write_png(const std::filesystem::path& file) const {
   const bool done = stbi_write_png_to_func(append, &bytes, static_cast<int>(width_), static_cast<int>(height_), 3,
                                            pixels_.data(), static_cast<int>(3 * width_)) != 0;
   if (!done) throw input_error(file.string() + ": the picture cannot be encoded");
-  write_text_file(file, bytes);
+  write_whole_file(file, bytes);
 }
 
-}  // namespace compress_opt
+}  // namespace examples

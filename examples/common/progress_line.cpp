@@ -1,14 +1,14 @@
-#include "compress_opt/pipeline/progress_display.hpp"
+#include "common/progress_line.hpp"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <ostream>
-#include <string_view>
 
-namespace compress_opt {
+namespace examples {
 
 namespace {
 
@@ -36,44 +36,39 @@ std::string duration_text(double seconds) {
   return (hours > 0 ? std::to_string(hours) + ':' + two(minutes) : std::to_string(minutes)) + ':' + two(whole % 60);
 }
 
-progress_display::progress_display(std::ostream& out, display_style style, int columns)
+progress_line::progress_line(std::ostream& out, display_style style, int columns)
     : out_(out), style_(style), columns_(std::max(columns, 20)) {}
 
-void progress_display::show(const run_state& state, double elapsed) {
-  std::string place;
-  if (!state.method.empty()) place = std::string(state.method);
-  if (state.layer > 0) place += ", layer " + std::to_string(state.layer) + '/' + std::to_string(state.layers);
+void progress_line::show(std::string_view place, std::string_view detail, double fraction, double elapsed, bool terse) {
+  const std::string whole = std::string(place) + (place.empty() || detail.empty() ? "" : ", ") + std::string(detail);
   // Before that the estimate would be noise.
-  const bool can_estimate = state.fraction > 0.01 && elapsed > 0.5;
-  const auto remaining = can_estimate ? duration_text(elapsed * (1 - state.fraction) / state.fraction) + " left" : "";
+  const bool can_estimate = fraction > 0.01 && elapsed > 0.5;
+  const auto remaining = can_estimate ? duration_text(elapsed * (1 - fraction) / fraction) + " left" : "";
 
   if (style_ == display_style::plain) {
-    // Inside a layer the phases alternate quickly; outside of layers each is news.
-    const auto now = state.layer > 0 ? place : place + (place.empty() ? "" : ", ") + std::string(state.phase);
+    const auto now = terse ? std::string(place) : whole;
     if (now == last_place_) return;
     last_place_ = now;
     out_ << now << (remaining.empty() ? "" : " (" + remaining + ')') << '\n' << std::flush;
     return;
   }
-  const auto now = place + '/' + std::string(state.phase);
-  if (open_ && elapsed - last_shown_ < seconds_between && state.fraction < 1) return;
+  if (open_ && elapsed - last_shown_ < seconds_between && fraction < 1) return;
   last_shown_ = elapsed;
-  last_place_ = now;
   constexpr int bar_columns = 24;
-  const int full = static_cast<int>(std::lround(bar_columns * std::clamp(state.fraction, 0.0, 1.0)));
+  const int full = static_cast<int>(std::lround(bar_columns * std::clamp(fraction, 0.0, 1.0)));
   std::string line = "[" + std::string(static_cast<std::size_t>(full), '#') +
                      std::string(static_cast<std::size_t>(bar_columns - full), '.') + "] " +
-                     std::to_string(static_cast<int>(100 * state.fraction)) + " %";
+                     std::to_string(static_cast<int>(100 * fraction)) + " %";
   if (!remaining.empty()) line += "  " + remaining;
-  line += "  " + place + (place.empty() ? "" : ", ") + std::string(state.phase);
+  line += "  " + whole;
   line.resize(std::min(line.size(), static_cast<std::size_t>(columns_ - 1)));
   out_ << "\r\x1b[2K" << line << std::flush;
   open_ = true;
 }
 
-void progress_display::finish() {
+void progress_line::finish() {
   if (open_) out_ << "\r\x1b[2K" << std::flush;
   open_ = false;
 }
 
-}  // namespace compress_opt
+}  // namespace examples

@@ -1,4 +1,4 @@
-// files/mapped_file.hpp: a file's bytes, mapped into memory for reading.
+// common/mapped_file.hpp: a file's bytes, mapped into memory for reading.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-namespace compress_opt {
+namespace examples {
 
 /// Owns the mapping. The file must not be shortened while it is mapped: reading beyond its new end would end the
 /// program.
@@ -27,4 +27,4 @@ class mapped_file {
   std::span<const std::byte> bytes_;
 };
 
-}  // namespace compress_opt
+}  // namespace examples
