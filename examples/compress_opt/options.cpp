@@ -24,30 +24,27 @@ constexpr std::array all_methods = {method::dense, method::sparsegpt, method::en
 const std::map<std::string, strategy> strategies = {
     {"threshold", strategy::threshold}, {"quantile", strategy::quantile}, {"greedy", strategy::greedy_budget}};
 
-const std::map<std::string, miq::information::estimator_options> estimators = {
-    {"correlation", miq::information::correlation_options{}},
-    {"rank", miq::information::rank_correlation_options{}},
-    {"histogram", miq::information::histogram_options{}},
-    {"knn", miq::information::knn_options{}},
-    {"kde", miq::information::kde_options{}}};
+const std::map<std::string, estimator> estimators = {{"correlation", estimator::correlation},
+                                                     {"rank", estimator::rank},
+                                                     {"histogram", estimator::histogram},
+                                                     {"knn", estimator::knn},
+                                                     {"kde", estimator::kde}};
 
-const std::map<std::string, miq::information::normalisation> normalisations = {
-    {"information_coefficient", miq::information::normalisation::information_coefficient},
-    {"none", miq::information::normalisation::none},
-    {"arithmetic", miq::information::normalisation::arithmetic},
-    {"geometric", miq::information::normalisation::geometric},
-    {"minimum", miq::information::normalisation::minimum},
-    {"maximum", miq::information::normalisation::maximum}};
+const std::map<std::string, normalisation> normalisations = {
+    {"information_coefficient", normalisation::information_coefficient},
+    {"none", normalisation::none},
+    {"arithmetic", normalisation::arithmetic},
+    {"geometric", normalisation::geometric},
+    {"minimum", normalisation::minimum},
+    {"maximum", normalisation::maximum}};
 
-const std::map<std::string, miq::column_grouping> groupings = {{"spectral", miq::column_grouping::spectral},
-                                                               {"hierarchical", miq::column_grouping::hierarchical},
-                                                               {"kmeans", miq::column_grouping::kmeans}};
+const std::map<std::string, grouping> groupings = {
+    {"spectral", grouping::spectral}, {"hierarchical", grouping::hierarchical}, {"kmeans", grouping::kmeans}};
 
-const std::map<std::string, miq::grouping::linkage_method> linkages = {
-    {"average", miq::grouping::linkage_method::average},
-    {"complete", miq::grouping::linkage_method::complete},
-    {"single", miq::grouping::linkage_method::single},
-    {"ward", miq::grouping::linkage_method::ward}};
+const std::map<std::string, linkage> linkages = {{"average", linkage::average},
+                                                 {"complete", linkage::complete},
+                                                 {"single", linkage::single},
+                                                 {"ward", linkage::ward}};
 
 const std::map<std::string, grid_layout> layouts = {
     {"A", grid_layout::per_row_and_group}, {"A-group", grid_layout::per_group}, {"B", grid_layout::per_column}};
@@ -115,9 +112,9 @@ void check_effect(const CLI::App& app, const options& chosen) {
   if (!chosen.quantises())
     for (const auto* name : {"--allocation", "--layout"})
       require(app.count(name) == 0, name, ": has no effect with --wbits 16, which only prunes");
-  require(app.count("--mi_tokens") == 0 || chosen.estimator.index() != 0,
+  require(app.count("--mi_tokens") == 0 || chosen.estimator != estimator::correlation,
           "--mi_tokens: has no effect with --estimator correlation, which sees all tokens");
-  require(app.count("--linkage") == 0 || chosen.grouping == miq::column_grouping::hierarchical,
+  require(app.count("--linkage") == 0 || chosen.grouping == grouping::hierarchical,
           "--linkage: has no effect without --grouping hierarchical");
   require(app.count("--wbits") == 0 || !chosen.target_avg_bits || chosen.has(method::sparsegpt),
           "--wbits: has no effect with --target_avg_bits and without the method sparsegpt");
@@ -135,14 +132,10 @@ std::string_view name_among(const std::map<std::string, Value>& values, const Va
 
 }  // namespace
 
-std::string_view estimator_name(const options& chosen) {
-  for (const auto& [name, value] : estimators)
-    if (value.index() == chosen.estimator.index()) return name;
-  return "?";
-}
-std::string_view grouping_name(const options& chosen) { return name_among(groupings, chosen.grouping); }
-std::string_view linkage_name(const options& chosen) { return name_among(linkages, chosen.linkage); }
-std::string_view normalisation_name(const options& chosen) { return name_among(normalisations, chosen.normalisation); }
+std::string_view name_of(estimator which) { return name_among(estimators, which); }
+std::string_view name_of(normalisation which) { return name_among(normalisations, which); }
+std::string_view name_of(grouping which) { return name_among(groupings, which); }
+std::string_view name_of(linkage which) { return name_among(linkages, which); }
 
 std::string_view name_of(method which) {
   switch (which) {
@@ -192,12 +185,11 @@ void check_options(const options& chosen) {
   require(!compresses || chosen.quantises() || chosen.sparsity > 0,
           "--wbits: 16 and --sparsity 0 leave nothing to compress");
   require(finite_in(chosen.percdamp, 0, 1e6), "--percdamp: must be at least 0, got ", chosen.percdamp);
-  using miq::information::normalisation;
-  require(chosen.estimator.index() == 2 || chosen.normalisation == normalisation::information_coefficient ||
-              chosen.normalisation == normalisation::correlation || chosen.normalisation == normalisation::none,
+  require(chosen.estimator == estimator::histogram || chosen.normalisation == normalisation::information_coefficient ||
+              chosen.normalisation == normalisation::none,
           "--normalisation: by entropies needs --estimator histogram, whose entropies are never negative; use "
           "information_coefficient");
-  require(!chosen.balanced || chosen.grouping != miq::column_grouping::hierarchical,
+  require(!chosen.balanced || chosen.grouping != grouping::hierarchical,
           "--balanced: needs --grouping spectral or kmeans; a cut of a tree has the sizes that it has");
   require(chosen.mi_tokens >= 32 && chosen.mi_tokens <= 1'000'000, "--mi_tokens: must be 32 to 1000000, got ",
           chosen.mi_tokens);
@@ -241,10 +233,10 @@ command_line parse_command_line(int argc, const char* const* argv) {
   std::vector<std::string> methods;
   std::vector<std::string> texts;
   std::string groups = "8";
-  std::string estimator = "correlation";
-  std::string normalisation = "information_coefficient";
-  std::string grouping = "spectral";
-  std::string linkage = "average";
+  std::string estimator_name = "correlation";
+  std::string normalisation_name = "information_coefficient";
+  std::string grouping_name = "spectral";
+  std::string linkage_name = "average";
   std::string allocation = "greedy";
   std::string layout = "B";
   std::string model;
@@ -301,7 +293,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->group(of_compression);
   app.add_flag("--balanced", chosen.balanced, "Channel groups of equal size")->group(of_compression);
-  app.add_option("--estimator", estimator, "Mutual information of mi: correlation, rank, histogram, knn or kde")
+  app.add_option("--estimator", estimator_name, "Mutual information of mi: correlation, rank, histogram, knn or kde")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
@@ -310,17 +302,17 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str()
       ->type_name("N")
       ->group(of_compression);
-  app.add_option("--normalisation", normalisation,
+  app.add_option("--normalisation", normalisation_name,
                  "Affinity from mutual information: information_coefficient or none; with histogram also arithmetic, "
                  "geometric, minimum or maximum")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
-  app.add_option("--grouping", grouping, "How mi groups channels: spectral, hierarchical or kmeans")
+  app.add_option("--grouping", grouping_name, "How mi groups channels: spectral, hierarchical or kmeans")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
-  app.add_option("--linkage", linkage, "Of hierarchical groups: average, complete, single or ward")
+  app.add_option("--linkage", linkage_name, "Of hierarchical groups: average, complete, single or ward")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
@@ -391,10 +383,10 @@ command_line parse_command_line(int argc, const char* const* argv) {
   if (app.count("--target_avg_bits") > 0) chosen.target_avg_bits = target_avg_bits;
   if (app.count("--maxlayer") > 0) chosen.maxlayer = maxlayer;
   chosen.n_groups = group_number(groups);
-  chosen.estimator = named(estimators, "--estimator", estimator);
-  chosen.normalisation = named(normalisations, "--normalisation", normalisation);
-  chosen.grouping = named(groupings, "--grouping", grouping);
-  chosen.linkage = named(linkages, "--linkage", linkage);
+  chosen.estimator = named(estimators, "--estimator", estimator_name);
+  chosen.normalisation = named(normalisations, "--normalisation", normalisation_name);
+  chosen.grouping = named(groupings, "--grouping", grouping_name);
+  chosen.linkage = named(linkages, "--linkage", linkage_name);
   chosen.allocation = named(strategies, "--allocation", allocation);
   chosen.layout = named(layouts, "--layout", layout);
   check_options(chosen);

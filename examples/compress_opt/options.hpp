@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <miq/compress.hpp>
+#include <miq/allocation/bit_budget.hpp>
+#include <miq/quantization/affine_grid.hpp>
+#include <miq/quantization/grid_set.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +20,18 @@ namespace compress_opt {
 enum class method { dense, sparsegpt, enhanced, mi };
 
 std::string_view name_of(method which);
+
+/// How mi estimates mutual information, brings it to a common scale, and groups channels by it. (Names of their own:
+/// the headers of all estimators are too much for every file that reads an option.)
+enum class estimator { correlation, rank, histogram, knn, kde };
+enum class normalisation { information_coefficient, none, arithmetic, geometric, minimum, maximum };
+enum class grouping { spectral, hierarchical, kmeans };
+enum class linkage { average, complete, single, ward };
+
+std::string_view name_of(estimator which);
+std::string_view name_of(normalisation which);
+std::string_view name_of(grouping which);
+std::string_view name_of(linkage which);
 
 /// A text to evaluate on.
 struct named_text {
@@ -43,13 +57,13 @@ struct options {
   int wbits = 4;                          ///< 1 to 8, or 16: prune only
   std::optional<double> target_avg_bits;  ///< unset: `wbits`
   double percdamp = 0.01;
-  miq::information::estimator_options estimator{};  ///< each with its defaults
+  compress_opt::estimator estimator = compress_opt::estimator::correlation;
   std::int64_t mi_tokens = 2048;  ///< tokens that an estimator other than correlation sees, drawn uniformly
-  miq::information::normalisation normalisation = miq::information::normalisation::information_coefficient;
-  miq::column_grouping grouping = miq::column_grouping::spectral;
-  miq::grouping::linkage_method linkage = miq::grouping::linkage_method::average;
-  int n_groups = 8;       ///< 0: chosen for each input ("auto")
-  bool balanced = false;  ///< groups of equal size
+  compress_opt::normalisation normalisation = compress_opt::normalisation::information_coefficient;
+  compress_opt::grouping grouping = compress_opt::grouping::spectral;
+  compress_opt::linkage linkage = compress_opt::linkage::average;  ///< of hierarchical groups
+  int n_groups = 8;                                                ///< 0: chosen for each input ("auto")
+  bool balanced = false;                                           ///< groups of equal size
   miq::allocation::strategy allocation = miq::allocation::strategy::greedy_budget;
   miq::quantization::grid_layout layout = miq::quantization::grid_layout::per_column;
   /// How scales are stored. Not on the command line: it is there to compare with programs that keep them in float.
@@ -77,12 +91,6 @@ struct options {
   /// Where a method's model is saved: DIR itself for a single method, DIR/METHOD for several.
   std::filesystem::path save_directory(method which) const;
 };
-
-/// What the command line calls what was chosen.
-std::string_view estimator_name(const options& chosen);
-std::string_view grouping_name(const options& chosen);
-std::string_view linkage_name(const options& chosen);
-std::string_view normalisation_name(const options& chosen);
 
 /// Ranges and contradictions that can be seen without reading a file.
 /// @throws option_error naming the option

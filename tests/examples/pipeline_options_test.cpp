@@ -107,12 +107,12 @@ TEST_CASE("every option reaches its field", "[options]") {
   CHECK(chosen.wbits == 3);
   CHECK(chosen.average_bits() == 3.5);
   CHECK(chosen.n_groups == 0);
-  CHECK(std::holds_alternative<miq::information::knn_options>(chosen.estimator));
-  CHECK(estimator_name(chosen) == "knn");
+  CHECK(chosen.estimator == estimator::knn);
+  CHECK(name_of(chosen.estimator) == "knn");
   CHECK(chosen.mi_tokens == 512);
-  CHECK(chosen.normalisation == miq::information::normalisation::none);
-  CHECK(chosen.grouping == miq::column_grouping::hierarchical);
-  CHECK(chosen.linkage == miq::grouping::linkage_method::complete);
+  CHECK(chosen.normalisation == normalisation::none);
+  CHECK(chosen.grouping == grouping::hierarchical);
+  CHECK(chosen.linkage == linkage::complete);
   CHECK_FALSE(chosen.balanced);
   CHECK(chosen.allocation == miq::allocation::strategy::quantile);
   CHECK(chosen.layout == miq::quantization::grid_layout::per_group);

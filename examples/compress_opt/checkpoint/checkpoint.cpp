@@ -12,9 +12,9 @@
 
 #include <miq/core/numeric_types.hpp>
 
+#include "common/mapped_file.hpp"
 #include "compress_opt/checkpoint/tensor_source.hpp"
 #include "compress_opt/files/json.hpp"
-#include "common/mapped_file.hpp"
 
 namespace compress_opt {
 

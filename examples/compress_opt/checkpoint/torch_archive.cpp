@@ -7,10 +7,10 @@
 #include <map>
 #include <utility>
 
+#include "common/mapped_file.hpp"
 #include "compress_opt/checkpoint/pickle.hpp"
 #include "compress_opt/checkpoint/tensor_source.hpp"
 #include "compress_opt/errors.hpp"
-#include "common/mapped_file.hpp"
 
 namespace compress_opt {
 

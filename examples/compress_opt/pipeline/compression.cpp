@@ -435,6 +435,67 @@ run_report runner::run() {
 
 }  // namespace
 
+namespace {
+
+miq::information::estimator_options estimator_of(estimator which) {
+  switch (which) {
+    case estimator::rank:
+      return miq::information::rank_correlation_options{};
+    case estimator::histogram:
+      return miq::information::histogram_options{};
+    case estimator::knn:
+      return miq::information::knn_options{};
+    case estimator::kde:
+      return miq::information::kde_options{};
+    default:
+      return miq::information::correlation_options{};
+  }
+}
+
+miq::information::normalisation normalisation_of(normalisation which) {
+  using to = miq::information::normalisation;
+  switch (which) {
+    case normalisation::none:
+      return to::none;
+    case normalisation::arithmetic:
+      return to::arithmetic;
+    case normalisation::geometric:
+      return to::geometric;
+    case normalisation::minimum:
+      return to::minimum;
+    case normalisation::maximum:
+      return to::maximum;
+    default:
+      return to::information_coefficient;
+  }
+}
+
+miq::column_grouping grouping_of(grouping which) {
+  switch (which) {
+    case grouping::hierarchical:
+      return miq::column_grouping::hierarchical;
+    case grouping::kmeans:
+      return miq::column_grouping::kmeans;
+    default:
+      return miq::column_grouping::spectral;
+  }
+}
+
+miq::grouping::linkage_method linkage_of(linkage which) {
+  switch (which) {
+    case linkage::complete:
+      return miq::grouping::linkage_method::complete;
+    case linkage::single:
+      return miq::grouping::linkage_method::single;
+    case linkage::ward:
+      return miq::grouping::linkage_method::ward;
+    default:
+      return miq::grouping::linkage_method::average;
+  }
+}
+
+}  // namespace
+
 miq::compress_options options_of(method which, const options& chosen) {
   miq::compress_options how;
   switch (which) {
@@ -446,10 +507,10 @@ miq::compress_options options_of(method which, const options& chosen) {
       break;
     default:
       how = miq::mi_options(chosen.sparsity, chosen.average_bits());
-      how.estimator = chosen.estimator;
-      how.normalisation = chosen.normalisation;
-      how.grouping = chosen.grouping;
-      how.linkage = chosen.linkage;
+      how.estimator = estimator_of(chosen.estimator);
+      how.normalisation = normalisation_of(chosen.normalisation);
+      how.grouping = grouping_of(chosen.grouping);
+      how.linkage = linkage_of(chosen.linkage);
       how.balanced = chosen.balanced;
       how.groups = chosen.n_groups;
       how.fit.layout = chosen.layout;

@@ -44,29 +44,28 @@ std::string_view name_of(miq::quantization::grid_layout layout) {
 json options_as_json(const options& chosen) {
   json methods = json::array();
   for (const auto which : chosen.methods) methods.push_back(compress_opt::name_of(which));
-  return {
-      {"methods", methods},
-      {"nsamples", chosen.nsamples},
-      {"seqlen", chosen.seqlen},
-      {"percdamp", chosen.percdamp},
-      {"sparsity", chosen.sparsity},
-      {"wbits", chosen.wbits},
-      {"target_avg_bits", chosen.quantises() ? json(chosen.average_bits()) : json(nullptr)},
-      {"n_groups", chosen.n_groups == 0 ? json("auto") : json(chosen.n_groups)},
-      {"estimator", estimator_name(chosen)},
-      {"mi_tokens", chosen.estimator.index() == 0 ? json(nullptr) : json(chosen.mi_tokens)},
-      {"normalisation", normalisation_name(chosen)},
-      {"grouping", grouping_name(chosen)},
-      {"linkage", chosen.grouping == miq::column_grouping::hierarchical ? json(linkage_name(chosen)) : json(nullptr)},
-      {"balanced", chosen.balanced},
-      {"allocation", name_of(chosen.allocation)},
-      {"layout", name_of(chosen.layout)},
-      {"minlayer", chosen.minlayer},
-      {"maxlayer", chosen.maxlayer ? json(*chosen.maxlayer) : json(nullptr)},
-      {"prune_only", chosen.prune_only},
-      {"invert", chosen.invert},
-      {"eval_windows", chosen.eval_windows},
-      {"seed", chosen.seed}};
+  return {{"methods", methods},
+          {"nsamples", chosen.nsamples},
+          {"seqlen", chosen.seqlen},
+          {"percdamp", chosen.percdamp},
+          {"sparsity", chosen.sparsity},
+          {"wbits", chosen.wbits},
+          {"target_avg_bits", chosen.quantises() ? json(chosen.average_bits()) : json(nullptr)},
+          {"n_groups", chosen.n_groups == 0 ? json("auto") : json(chosen.n_groups)},
+          {"estimator", name_of(chosen.estimator)},
+          {"mi_tokens", chosen.estimator == estimator::correlation ? json(nullptr) : json(chosen.mi_tokens)},
+          {"normalisation", name_of(chosen.normalisation)},
+          {"grouping", name_of(chosen.grouping)},
+          {"linkage", chosen.grouping == grouping::hierarchical ? json(name_of(chosen.linkage)) : json(nullptr)},
+          {"balanced", chosen.balanced},
+          {"allocation", name_of(chosen.allocation)},
+          {"layout", name_of(chosen.layout)},
+          {"minlayer", chosen.minlayer},
+          {"maxlayer", chosen.maxlayer ? json(*chosen.maxlayer) : json(nullptr)},
+          {"prune_only", chosen.prune_only},
+          {"invert", chosen.invert},
+          {"eval_windows", chosen.eval_windows},
+          {"seed", chosen.seed}};
 }
 
 json text_as_json(const text_use& text) {

@@ -11,9 +11,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/mapped_file.hpp"
 #include "compress_opt/errors.hpp"
 #include "compress_opt/files/json.hpp"
-#include "common/mapped_file.hpp"
 
 namespace compress_opt {
 

@@ -4,8 +4,8 @@
 
 #include <miq/core/error.hpp>
 
-#include "compress_opt/errors.hpp"
 #include "common/mapped_file.hpp"
+#include "compress_opt/errors.hpp"
 
 namespace compress_opt {
 
