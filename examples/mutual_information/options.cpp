@@ -128,7 +128,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
                        "Print the version");
 
   std::string input, out, labels;
-  std::string estimator = "correlation", bins = "16", edges = "width", correction = "plug-in", bandwidth = "silverman";
+  std::string estimator = "correlation", bins = "16", edges = "width", correction = "plug-in", bandwidth = "scott";
   std::string how = "none", grouping = "spectral", linkage = "average", groups = "auto";
   int neighbours = 3, ksg = 1;
 
@@ -157,7 +157,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str()
       ->type_name("N")
       ->group(of_information);
-  app.add_option("--bandwidth", bandwidth, "Of kde: silverman or scott")
+  app.add_option("--bandwidth", bandwidth, "Of kde: scott or silverman")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_information);

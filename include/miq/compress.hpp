@@ -70,7 +70,7 @@ struct compress_options {
   grouping::linkage_method linkage = grouping::linkage_method::average;  ///< of `column_grouping::hierarchical`
   bool balanced = false;            ///< groups of equal size; not with `hierarchical`
   std::int64_t group_multiple = 1;  ///< sizes of balanced groups are multiples of it, see `grouping::balanced_options`
-  std::uint64_t seed = 0;           ///< of everything drawn
+  std::uint64_t seed = 0;           ///< of what grouping draws; estimators have seeds of their own
 
   // Bits
   bool quantise = true;  ///< false: prune only

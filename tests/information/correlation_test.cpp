@@ -315,3 +315,28 @@ TEST_CASE("correlation from samples refuses what it cannot use", "[information]"
   CHECK(one[0] == -1.0F);
   CHECK(mi(0, 1) == -1.0F);
 }
+
+TEST_CASE("channels of any size have their correlation", "[information]") {
+  const miq::host_executor exec({.threads = 2});
+  const auto x = normal_tokens(2000, 3, seed());
+  miq::matrix<float> expected(3, 3);
+  correlation(exec, x.view(), expected.view());
+  for (const int power : {-120, -80, -60, 60, 100, 120}) {
+    miq::matrix<float> scaled(x), mi(3, 3);
+    for (std::int64_t t = 0; t < x.rows(); ++t) {
+      scaled(t, 0) = std::ldexp(x(t, 0), power);
+      scaled(t, 1) = std::ldexp(x(t, 1), -power / 2);
+    }
+    const auto result = correlation(exec, scaled.view(), mi.view());
+    CHECK(result.constant == 0);
+    for (std::int64_t k = 0; k < 9; ++k) CHECK(mi.data()[k] == Approx(expected.data()[k]).epsilon(1e-4).margin(1e-7));
+  }
+  // Constant channels of any size stay constant.
+  miq::matrix<float> flat(50, 3, std::numeric_limits<float>::max()), mi(3, 3, -1.0F);
+  for (std::int64_t t = 0; t < 50; ++t) {
+    flat(t, 1) = std::numeric_limits<float>::denorm_min();
+    flat(t, 2) = static_cast<float>(t);
+  }
+  CHECK(correlation(exec, flat.view(), mi.view()).constant == 2);
+  CHECK(mi(0, 2) == 0.0F);
+}

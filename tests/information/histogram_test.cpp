@@ -355,6 +355,30 @@ TEST_CASE("bins: caps and missing spread are reported", "[histogram]") {
   CHECK(lower.most_bins == 50);
 }
 
+TEST_CASE("a channel with two values has two bins, whatever the rule", "[histogram]") {
+  miq::matrix<float> x(8, 2);
+  for (std::int64_t t = 0; t < 8; ++t) x(t, 0) = x(t, 1) = t < 4 ? 0.0F : 1.0F;
+  for (const auto rule : {bin_count_rule::freedman_diaconis, bin_count_rule::sturges, bin_count_rule::square_root}) {
+    std::vector<float> h(2);
+    const auto result = histogram_entropy(two, x.view(), h, {.rule = rule});
+    CHECK(result.constant == 0);
+    CHECK(h[0] == Approx(std::log(2.0)));
+  }
+  std::vector<float> h(2);
+  histogram_entropy(two, x.view(), h, {.rule = bin_count_rule::freedman_diaconis},
+                    histogram_entropy_kind::differential);
+  CHECK(h[0] == Approx(std::log(2.0) + std::log(0.5)).margin(1e-6));
+}
+
+TEST_CASE("shrunk information is never negative", "[histogram]") {
+  miq::random_stream random(seed());
+  miq::matrix<float> x(16, 40), mi(40, 40);
+  for (std::int64_t k = 0; k < x.size(); ++k) x.data()[k] = static_cast<float>(random.normal());
+  const auto result = histogram(two, x.view(), mi.view(), {.estimator = entropy_estimator::james_stein});
+  CHECK(result.negative == 0);
+  CHECK(*std::min_element(mi.data(), mi.data() + mi.size()) == 0.0F);
+}
+
 TEST_CASE("extreme values keep their order", "[histogram]") {
   const float big = std::numeric_limits<float>::max(), tiny = std::numeric_limits<float>::denorm_min();
   miq::matrix<float> x(2, 8);

@@ -437,14 +437,14 @@ run_report runner::run() {
 
 namespace {
 
-miq::information::estimator_options estimator_of(estimator which) {
+miq::information::estimator_options estimator_of(estimator which, std::uint64_t seed) {
   switch (which) {
     case estimator::rank:
       return miq::information::rank_correlation_options{};
     case estimator::histogram:
       return miq::information::histogram_options{};
     case estimator::knn:
-      return miq::information::knn_options{};
+      return miq::information::knn_options{.seed = seed};
     case estimator::kde:
       return miq::information::kde_options{};
     default:
@@ -507,7 +507,7 @@ miq::compress_options options_of(method which, const options& chosen) {
       break;
     default:
       how = miq::mi_options(chosen.sparsity, chosen.average_bits());
-      how.estimator = estimator_of(chosen.estimator);
+      how.estimator = estimator_of(chosen.estimator, chosen.seed);
       how.normalisation = normalisation_of(chosen.normalisation);
       how.grouping = grouping_of(chosen.grouping);
       how.linkage = linkage_of(chosen.linkage);

@@ -67,6 +67,40 @@ inline void check_compress_options(const compress_options& options) {
           options.average_bits);
 }
 
+inline grouping::information_grouping_options grouping_options_of(std::int64_t columns,
+                                                                  const compress_options& options) {
+  grouping::information_grouping_options how;
+  how.method = options.grouping == column_grouping::hierarchical ? grouping::grouping_method::hierarchical
+               : options.grouping == column_grouping::kmeans     ? grouping::grouping_method::kmeans
+                                                                 : grouping::grouping_method::spectral;
+  how.groups = static_cast<int>(std::min<std::int64_t>(options.groups, columns));
+  how.max_groups = options.max_groups;
+  how.criterion = options.criterion;
+  how.linkage = options.linkage;
+  how.balanced = options.balanced;
+  how.multiple = options.group_multiple;
+  how.normalisation = options.normalisation;
+  how.seed = options.seed;
+  return how;
+}
+
+/// What can be said against a grouping by information before any work is done.
+inline void check_information_options(const calibration::statistics_view<>& seen, matrix_view<const float> samples,
+                                      const compress_options& options) {
+  if (!std::holds_alternative<information::correlation_options>(options.estimator)) {
+    require(!samples.empty(), "prepare: the estimator ", information::name_of(options.estimator),
+            " needs samples; give the overload some, such as calibration::accumulator keeps with sample_tokens");
+    require(samples.columns() == seen.columns(), "prepare: samples must have the statistics' ", seen.columns(),
+            " columns, got ", samples.columns());
+  }
+  require(!information::detail::needs_entropies(options.normalisation) ||
+              information::entropies_of(options.estimator) == information::entropy_kind::discrete,
+          "prepare: normalisation::", information::detail::name_of(options.normalisation),
+          " needs discrete entropies, which the estimator histogram has and ", information::name_of(options.estimator),
+          " has not; use normalisation::information_coefficient");
+  grouping::detail::require_grouping_options(grouping_options_of(seen.columns(), options), seen.columns());
+}
+
 inline void group_by_information(const host_executor& exec, const calibration::statistics_view<>& seen,
                                  matrix_view<const float> samples, const compress_options& options,
                                  const progress_callback& progress, prepared_inputs& shared) {
@@ -88,12 +122,7 @@ inline void group_by_information(const host_executor& exec, const calibration::s
     if (gaussian != nullptr) {
       shared.sample_tokens = seen.tokens;
       shared.information = information::correlation(exec, seen, shared.mi, *gaussian);
-      if (wants_entropies) information::gaussian_entropy(exec, seen, entropies);
     } else {
-      require(!samples.empty(), "prepare: the estimator ", information::name_of(options.estimator),
-              " needs samples; give the overload some, such as calibration::accumulator keeps with sample_tokens");
-      require(samples.columns() == columns, "prepare: samples must have the statistics' ", columns, " columns, got ",
-              samples.columns());
       shared.sample_tokens = samples.rows();
       shared.information = information::mutual_information(exec, samples, shared.mi.view(), options.estimator,
                                                            part("information", 0.3, 0.7));
@@ -101,19 +130,8 @@ inline void group_by_information(const host_executor& exec, const calibration::s
     }
   }
   const phase_timer timer(shared.seconds.grouping);
-  grouping::information_grouping_options how;
-  how.method = options.grouping == column_grouping::hierarchical ? grouping::grouping_method::hierarchical
-               : options.grouping == column_grouping::kmeans     ? grouping::grouping_method::kmeans
-                                                                 : grouping::grouping_method::spectral;
-  how.groups = static_cast<int>(std::min<std::int64_t>(options.groups, columns));
-  how.max_groups = options.max_groups;
-  how.criterion = options.criterion;
-  how.linkage = options.linkage;
-  how.balanced = options.balanced;
-  how.multiple = options.group_multiple;
-  how.normalisation = options.normalisation;
-  how.seed = options.seed;
-  auto found = grouping::group_by_information(exec, shared.mi, entropies, how, part("grouping", 0.7, 1));
+  auto found = grouping::group_by_information(exec, shared.mi, entropies, grouping_options_of(columns, options),
+                                              part("grouping", 0.7, 1));
   shared.groups = std::move(found.groups);
   shared.clipped_information = found.clipped;
   shared.isolated = found.isolated;
@@ -126,6 +144,7 @@ inline prepared_inputs prepare_on(const host_executor& exec, const calibration::
                                   const progress_callback& progress) {
   check_compress_options(options);
   const auto columns = seen.columns();
+  if (groups_by_information(options.grouping)) check_information_options(seen, samples, options);
   prepared_inputs shared;
   {
     const phase_timer timer(shared.seconds.factor);

@@ -58,7 +58,8 @@ struct information_grouping_result {
 /// @param exec       where to run. Synchronises.
 /// @param mi         [c, c], c >= 1, finite, in nats, of any estimator; the upper triangle without the diagonal is read
 /// @param entropies  [c], in nats; may be empty unless the normalisation needs them, see `information::normalise`
-/// @param progress   phases as of the parts; may cancel
+/// @param progress   phases as of `choose_group_count`, `choose_by_silhouette` and the balanced functions, which may
+///                   cancel; else it is asked between the parts only: spectral, linkage and kmeans do not report inside
 /// @throws invalid_argument  as the parts do; for `balanced` with `hierarchical`, the eigengap without `spectral`, or
 ///                           `groups` beyond the number of columns
 /// @throws numerical_error, cancelled  as the parts do

@@ -28,7 +28,7 @@ struct correlation_result : estimate_result {
 /// `I(i, j) = -1/2 ln(1 - rho_ij^2)` (Cover and Thomas 2006, example 8.5.1; exact if the channels are jointly Gaussian,
 /// otherwise what a linear predictor can see).
 ///
-/// @param exec   where to run; all work goes to its stream. Does not allocate, does not synchronise.
+/// @param exec   where to run; all work goes to its stream. Allocates 8 c bytes on the host, does not synchronise.
 /// @param seen   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper triangle
 ///               of the covariance is read.
 /// @param mi     [c, c], written whole, symmetric to the bit; the diagonal is 0
@@ -63,7 +63,8 @@ correlation_result correlation(const Exec& exec, const calibration::statistics_v
 /// The same for all pairs of columns of samples: a pass of `calibration::accumulator` over them, whose covariance is
 /// made in `mi` and turned into information in place.
 ///
-/// @param samples  [T, c], finite, at most 2^58 in magnitude, T >= 2
+/// @param samples  [T, c], finite, T >= 2; channels of a size whose squares leave float's range are scaled by a power
+///                 of 2 on the way, which changes nothing
 /// @param mi       [c, c]
 /// @throws cancelled  if the callback says so; `mi` is untouched then
 /// Cost: T c^2 / 2 multiply-adds. Allocates what the accumulator does, about 4 (c + 64)^2 bytes: the size of `mi`.

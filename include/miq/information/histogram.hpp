@@ -24,7 +24,7 @@ enum class bin_count_rule {
   square_root,       ///< ceil(sqrt(T))
   sturges,           ///< ceil(log2(T) + 1) (Sturges 1926)
   freedman_diaconis  ///< ceil(range / (2 IQR / cbrt(T))) (Freedman and Diaconis 1981), quartiles by linear
-                     ///< interpolation; for equal widths only; `sturges` where the quartiles coincide
+                     ///< interpolation; at least 2; for equal widths only; `sturges` where the quartiles coincide
 };
 
 /// What makes entropies out of counts.
@@ -42,7 +42,7 @@ struct histogram_options {
   int bins = 16;       ///< of `bin_count_rule::fixed`: 2 to 256
   int max_bins = 256;  ///< no rule gives a channel more: 2 to 256
   entropy_estimator estimator = entropy_estimator::plug_in;
-  bool clip_negative = false;  ///< whether negative estimates become 0; the plug-in estimate never is negative
+  bool clip_negative = false;  ///< whether negative estimates become 0; only `miller_madow` gives any
 };
 
 /// What happened on the way. `few_tokens`: the plug-in bias of two channels with the most bins exceeds 0.1 nats.
@@ -56,7 +56,7 @@ struct histogram_result : estimate_result {
 ///
 /// @param x, y     [T] each, finite, T >= 2
 /// @throws invalid_argument  as the overload for all pairs does
-/// Symmetric to the bit. Allocates T bytes a channel and the tables of one pair.
+/// Symmetric to the bit. Allocates about 14 T bytes and the table of one pair.
 template <executor Exec>
 double histogram(const Exec& exec, vector_view<const float, memory_of<Exec>> x,
                  vector_view<const float, memory_of<Exec>> y, const histogram_options& options = {});
@@ -83,15 +83,16 @@ histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<
 /// exactly the entropy of either (plug-in). The order of tokens does not matter, to the bit. `equal_frequency` bins are
 /// those of any increasing map of the channel.
 ///
-/// The plug-in sum is made in 64-bit fixed point of at least 2^-24 nats a token (2^-45 at T = 8192), so that it is
-/// exact up to the rounding of its terms and does not depend on their order. Deterministic, the same to the bit for
-/// every number of threads and, but for `james_stein`, every instruction set.
+/// The plug-in sum over T ln T is made in 64-bit fixed point (units of 2^-43 nats at T = 8192, before the division by
+/// T), so that it is exact up to the rounding of its terms and does not depend on their order. Deterministic, the same
+/// to the bit for every number of threads and, but for `james_stein`, every instruction set.
 ///
-/// Cost: T c for the bins (and T c ln T for sorting, where bins need it). Then one channel is counted with 256 others at
-/// once: with B the most used bins among these, and without the tokens of its own most frequent bin, 4 B T / 512
+/// Cost: T c for the bins (and T c ln T for sorting, where bins need it). Then one channel is counted with 256 others
+/// at once: with B the most used bins among these, and without the tokens of its own most frequent bin, 4 B T / 512
 /// logical instructions on 512 bits for each of them (with AVX-512; 2 to 4 times as many on 256 or 128 bits), and B^2
 /// table lookups. Pairs of channels with more than 64 used bins cost T increments of counters. Allocates T bytes a
-/// channel, as much again for at most 64 used bins (half of it for 16), and less than 1 MB and 16 T bytes a thread.
+/// channel, half as much again where 16 bins are used (three quarters: 64), up to 68 T bytes a thread while bins are
+/// made, and about 12 T bytes and B KB a thread while pairs are counted (B^2 KB with `james_stein`).
 template <executor Exec>
 histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                            matrix_view<float, memory_of<Exec>> mi, const histogram_options& options = {},

@@ -37,8 +37,12 @@ class thread_pool {
 
   template <class Body>
   void run(std::int64_t count, Body& body) {
+    if (count <= 1) {  // a single body may use the threads itself
+      for (std::int64_t i = 0; i < count; ++i) body(i);
+      return;
+    }
     const bool nested = busy_.exchange(true, std::memory_order_acquire);
-    if (nested || workers_.empty() || count <= 1) {
+    if (nested || workers_.empty()) {
       release_unless release{busy_, nested};
       for (std::int64_t i = 0; i < count; ++i) body(i);
       return;

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include <miq/core/detail/finite.hpp>
-#include <miq/grouping/detail/bounded_flow.hpp>
 #include <miq/core/detail/matrix_product.hpp>
+#include <miq/grouping/detail/bounded_flow.hpp>
 #include <miq/grouping/detail/spectral_embedding.hpp>
 #include <miq/grouping/kmeans.hpp>
 
@@ -236,7 +236,8 @@ inline balanced_result balance(const host_executor& exec, matrix_view<const floa
     const bool same = result.iterations > 1 && assigned.labels == labels;
     labels = std::move(assigned.labels);
     const double now = move_to_means(centred.points, labels, centres);
-    result.converged = same || inertia - now < static_cast<double>(options.tolerance) * inertia;
+    result.converged =
+        same || (options.tolerance > 0 && inertia - now < static_cast<double>(options.tolerance) * inertia);
     inertia = now;
   }
   result.inertia = inertia / (centred.scale * centred.scale);

@@ -11,6 +11,7 @@
 
 namespace miq::grouping {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// Normalised information, negative values as 0; returns how many pairs had them.
 inline std::int64_t write_affinity(const host_executor& exec, matrix_view<const float> mi,
@@ -48,13 +49,10 @@ inline void write_distance(const host_executor& exec, matrix_view<const float> m
   });
 }
 
-inline information_grouping_result group_by_information_on(const host_executor& exec, matrix_view<const float> mi,
-                                                           vector_view<const float> entropies,
-                                                           const information_grouping_options& options,
-                                                           const progress_callback& progress) {
+/// What can be said against the options before any work is done.
+inline void require_grouping_options(const information_grouping_options& options, std::int64_t columns) {
   using miq::detail::require;
-  const auto columns = mi.columns();
-  require(columns > 0, "group_by_information: mi must have at least one column");
+  require(columns > 0, "group_by_information: mi must have at least one column, got 0");
   require(options.groups >= 0 && options.groups <= columns, "group_by_information: groups must be 0 (chosen) to ",
           columns, ", the number of columns, got ", options.groups);
   require(options.groups > 0 || options.max_groups >= 2, "group_by_information: max_groups must be at least 2, got ",
@@ -68,6 +66,15 @@ inline information_grouping_result group_by_information_on(const host_executor& 
           "group_by_information: group_count_criterion::eigengap belongs to grouping_method::spectral without balance; "
           "use silhouette");
   require(options.multiple >= 1, "group_by_information: multiple must be at least 1, got ", options.multiple);
+}
+
+inline information_grouping_result group_by_information_on(const host_executor& exec, matrix_view<const float> mi,
+                                                           vector_view<const float> entropies,
+                                                           const information_grouping_options& options,
+                                                           const progress_callback& progress) {
+  const auto columns = mi.columns();
+  require_grouping_options(options, columns);
+  const bool hierarchical = options.method == grouping_method::hierarchical;
 
   information_grouping_result result;
   matrix<float> affinity(columns, columns, exec.resource());
@@ -110,7 +117,8 @@ inline information_grouping_result group_by_information_on(const host_executor& 
   const auto divide = [&](int groups) -> partition {
     if (hierarchical) return result.tree.cut_by_count(groups);
     if (options.balanced) {
-      const balanced_options how{.groups = groups, .multiple = options.multiple, .seed = options.seed};
+      balanced_options how{.groups = groups, .multiple = options.multiple, .seed = options.seed};
+      if (!chosen) how.progress = progress;
       return options.method == grouping_method::spectral ? balanced_spectral(exec, affinity, how).groups
                                                          : balanced_kmeans(exec, affinity, how).groups;
     }
@@ -136,6 +144,7 @@ inline information_grouping_result group_by_information_on(const host_executor& 
   return result;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

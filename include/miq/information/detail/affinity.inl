@@ -10,6 +10,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// What affinities and normalisations ask of a matrix of information and of the result alike.
 inline void require_information(const host_executor& exec, const char* function, matrix_view<const float> mi,
@@ -69,6 +70,7 @@ inline affinity_result distance_on(const host_executor& exec, matrix_view<const 
   return {map_information(exec, mi, out, [](wide_lanes x) { return exponential(-x); })};
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -13,6 +13,7 @@
 #include <miq/information/histogram.hpp>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// Codes of all channels. Bins without tokens are left out of the numbering: codes are 0 to `used - 1`.
 struct binned_channels {
@@ -44,7 +45,9 @@ inline double interpolated_quantile(const std::vector<float>& sorted, double sha
   const auto below = static_cast<std::size_t>(place);
   const auto above = std::min(below + 1, sorted.size() - 1);
   const auto low = static_cast<double>(sorted[below]), high = static_cast<double>(sorted[above]);
-  return low + (place - static_cast<double>(below)) * (high - low);
+  // Kept apart from the sum, so that no machine fuses them: the number of bins may hang on the last bit.
+  const volatile double step = (place - static_cast<double>(below)) * (high - low);
+  return low + step;
 }
 
 /// Cuts channel c, whose values are given, into bins.
@@ -77,7 +80,7 @@ inline void bin_channel(std::int64_t c, const float* values, const histogram_opt
   }
   if (options.rule == bin_count_rule::sturges || out.spreadless[place] != 0) wanted = std::ceil(std::log2(count) + 1);
   out.capped[place] = wanted > options.max_bins;
-  const auto bins = static_cast<std::int32_t>(std::clamp(wanted, 1.0, static_cast<double>(options.max_bins)));
+  const auto bins = static_cast<std::int32_t>(std::clamp(wanted, 2.0, static_cast<double>(options.max_bins)));
   out.bins[place] = bins;
 
   if (by_frequency) {
@@ -170,15 +173,18 @@ inline binned_channels bin_channels(const host_executor& exec, const char* funct
   constexpr std::int64_t block = 16;
   const auto tokens = samples.rows(), channels = samples.columns();
   binned_channels out(channels, tokens, exec.resource());
-  matrix<float> values(exec.threads() * block, tokens, exec.resource());
+  // One block of channels for each thread that gets one.
+  const auto workers = std::min<std::int64_t>(exec.threads(), (channels + block - 1) / block);
+  const auto rows = std::min(block, channels);
+  matrix<float> values(workers * rows, tokens, exec.resource());
   std::vector<std::vector<float>> sorted(static_cast<std::size_t>(exec.threads()));
   for_each_item(
       exec, (channels + block - 1) / block, progress, "bins", 0, share, [&](std::int64_t slot, std::int64_t item) {
         const auto first = item * block, count = std::min(block, channels - first);
         for (std::int64_t t = 0; t < tokens; ++t)
-          for (std::int64_t c = 0; c < count; ++c) values(slot * block + c, t) = samples(t, first + c);
+          for (std::int64_t c = 0; c < count; ++c) values(slot * rows + c, t) = samples(t, first + c);
         for (std::int64_t c = 0; c < count; ++c)
-          bin_channel(first + c, &values(slot * block + c, 0), options, sorted[static_cast<std::size_t>(slot)], out);
+          bin_channel(first + c, &values(slot * rows + c, 0), options, sorted[static_cast<std::size_t>(slot)], out);
       });
   for (std::size_t c = 0; c < out.used.size(); ++c) {
     result.most_bins = std::max(result.most_bins, out.bins[c]);
@@ -191,4 +197,5 @@ inline binned_channels bin_channels(const host_executor& exec, const char* funct
   return out;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail

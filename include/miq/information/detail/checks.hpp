@@ -10,6 +10,7 @@
 #include <miq/core/matrix_view.hpp>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 using miq::detail::require;
 using miq::detail::shape_text;
@@ -32,4 +33,5 @@ inline void require_finite_upper(const host_executor& exec, const char* function
   });
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail

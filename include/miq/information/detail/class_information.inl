@@ -13,6 +13,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// The labels that occur more than once, numbered in their order, and the tokens that have them.
 struct label_classes {
@@ -183,6 +184,7 @@ inline class_information_result class_information_on(const host_executor& exec, 
   return result;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -13,6 +13,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 inline bool is_constant(const calibration::statistics_view<>& seen, std::int64_t c) {
   return seen.covariance(c, c) == 0.0F || (!seen.minimum.empty() && seen.minimum[c] == seen.maximum[c]);
@@ -108,6 +109,31 @@ inline correlation_result correlation_on(const host_executor& exec, const calibr
   return result;
 }
 
+/// Powers of 2 that bring the channels to a size at which the squares of their deviations are well within float's
+/// range; none, if they are there already. Correlations do not depend on them.
+inline std::vector<int> scales_out_of_range(matrix_view<const float> samples) {
+  std::vector<float> low(samples.row(0).data(), samples.row(0).data() + samples.columns()), high = low;
+  for (std::int64_t t = 1; t < samples.rows(); ++t)
+    for (std::size_t c = 0; c < low.size(); ++c) {
+      const auto x = samples(t, static_cast<std::int64_t>(c));
+      low[c] = std::min(low[c], x);
+      high[c] = std::max(high[c], x);
+    }
+  std::vector<int> scales(low.size());
+  bool needed = false;
+  for (std::size_t c = 0; c < low.size(); ++c) {
+    const double range = static_cast<double>(high[c]) - static_cast<double>(low[c]);
+    const double largest = std::max(std::abs(static_cast<double>(low[c])), std::abs(static_cast<double>(high[c])));
+    if (largest < 0x1p40 && (range == 0 || range > 0x1p-40)) continue;
+    // The largest value within 2^50, and the range as near to 1 as that allows.
+    const int most = 50 - std::ilogb(largest);
+    scales[c] = range == 0 ? std::min(0, most) : std::min(-std::ilogb(range), most);
+    needed = true;
+  }
+  if (!needed) scales.clear();
+  return scales;
+}
+
 inline correlation_result correlation_on(const host_executor& exec, matrix_view<const float> samples,
                                          matrix_view<float> mi, const correlation_options& options,
                                          const progress_callback& progress) {
@@ -117,9 +143,18 @@ inline correlation_result correlation_on(const host_executor& exec, matrix_view<
   constexpr std::int64_t batch = 16 * calibration::accumulator::tile_tokens;
   calibration::detail::accumulator_state sums(exec.resource());
   sums.columns = samples.columns();
+  const auto scales = scales_out_of_range(samples);
+  matrix<float> scaled(scales.empty() ? 0 : std::min(batch, samples.rows()), samples.columns(), exec.resource());
   for (std::int64_t t = 0; t < samples.rows(); t += batch) {
     miq::detail::report_progress(progress, "correlation", static_cast<double>(t) / static_cast<double>(samples.rows()));
-    calibration::detail::add_on(exec, sums, samples.rows_from(t, std::min(batch, samples.rows() - t)));
+    auto part = samples.rows_from(t, std::min(batch, samples.rows() - t));
+    if (!scales.empty()) {
+      for (std::int64_t r = 0; r < part.rows(); ++r)
+        for (std::int64_t c = 0; c < part.columns(); ++c)
+          scaled(r, c) = std::ldexp(part(r, c), scales[static_cast<std::size_t>(c)]);
+      part = matrix_view<const float>(scaled.view()).rows_from(0, part.rows());
+    }
+    calibration::detail::add_on(exec, sums, part);
   }
   // The covariance is made where the information is to be, and turned into it in place.
   const auto seen = calibration::detail::finish_into(exec, sums, mi);
@@ -230,6 +265,7 @@ inline void gaussian_entropy_on(const host_executor&, const calibration::statist
                                                            static_cast<double>(seen.covariance(c, c))));
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

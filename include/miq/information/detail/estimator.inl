@@ -4,6 +4,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 // One name for the functions of all estimators.
 #define MIQ_ESTIMATOR(name)                                                                                          \
@@ -67,6 +68,7 @@ inline void estimate_entropies(const kde_options& options, const host_executor& 
   kde_entropy(exec, samples, out, options);
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -14,6 +14,7 @@
 #include <miq/information/detail/samples.hpp>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// Standardised values are |z| <= sqrt(tokens - 1). In this unit three times the largest still fits 32 bits, so that
 /// differences, and sums of a value and a difference, are exact. At 2048 tokens a unit is 6.5e-8 deviations.
@@ -202,4 +203,5 @@ class fixed_channels {
   std::pmr::vector<fixed_channel> channels_;
 };
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail

@@ -13,6 +13,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// n ln n in fixed point, with as many digits as T ln T leaves: sums of them are exact and have no order.
 class fixed_point_entropy {
@@ -175,7 +176,8 @@ class count_information {
     std::int64_t joint = (static_cast<std::int64_t>(cells) - used) * shrunk.term(0, 1 / cells);
     for (const auto n : counts)
       if (n > 0) joint += shrunk.term(n, 1 / cells);
-    return shrinkage::value(margin_terms(shrunk, i) + margin_terms(shrunk, j) - joint);
+    // A divergence, below 0 by rounding only.
+    return std::max(0.0, shrinkage::value(margin_terms(shrunk, i) + margin_terms(shrunk, j) - joint));
   }
 
   const binned_channels& channels_;
@@ -288,6 +290,7 @@ inline histogram_result histogram_entropy_on(const host_executor& exec, matrix_v
   return result;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -10,6 +10,7 @@
 #include <miq/information/detail/binning.hpp>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 /// Counts the joint codes of pairs of channels, for one thread.
 class joint_counter {
  public:
@@ -67,4 +68,5 @@ class joint_counter {
   std::vector<std::int32_t> sparse_;  ///< the same, zero between pairs
 };
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail

@@ -121,8 +121,12 @@ inline std::int64_t sum_of_logarithms(float_lanes v, std::int64_t count) {
   return sum;
 }
 
-/// Calls `use(sum_s K(t, s) for `lanes` tokens, their number)` from token 0 on, where `term(s, t)` gives the kernels of
-/// the tokens from t on with token s, and the self kernel counts only if wanted.
+/// Tokens that are added up in float before their sum joins the others': so many small kernels are not lost beside a
+/// large sum. In tiles, the kernels of a block and chunk are 36 KB.
+inline constexpr std::int64_t kernel_chunk = 64;
+
+/// Calls `use(sum_s K(t, s) for `lanes` tokens, their number)` from token 0 on, where `term(s, t, sum, self)` adds the
+/// kernels of the tokens from t on with token s, and the self kernel counts only if wanted.
 template <class Term, class Use>
 inline void for_kernel_sums(std::int64_t tokens, bool leave_one_out, const Term& term, const Use& use) {
   alignas(64) std::int32_t numbers[16];
@@ -131,17 +135,22 @@ inline void for_kernel_sums(std::int64_t tokens, bool leave_one_out, const Term&
   // Two groups of tokens at a time, to hide the latency of the sums.
   for (std::int64_t t = 0; t < tokens; t += 2 * lanes) {
     float_lanes sums[2] = {};
-    const auto add = [&](std::int64_t s) {
-      miq::detail::unrolled<2>([&](int g) { sums[g] = term(s, t + g * lanes, sums[g], int_lanes{}); });
-    };
-    const auto own_end = std::min(tokens, t + 2 * lanes);
-    for (std::int64_t s = 0; s < t; ++s) add(s);
-    for (auto s = t; s < own_end; ++s)
-      miq::detail::unrolled<2>([&](int g) {
-        const auto self = number == static_cast<std::int32_t>(leave_one_out ? s - (t + g * lanes) : -1);
-        sums[g] = term(s, t + g * lanes, sums[g], self);
-      });
-    for (auto s = own_end; s < tokens; ++s) add(s);
+    for (std::int64_t first = 0; first < tokens; first += kernel_chunk) {
+      float_lanes part[2] = {};
+      const auto add = [&](std::int64_t s) {
+        miq::detail::unrolled<2>([&](int g) { part[g] = term(s, t + g * lanes, part[g], int_lanes{}); });
+      };
+      const auto end = std::min(tokens, first + kernel_chunk);
+      const auto own = std::clamp(t, first, end), own_end = std::clamp(t + 2 * lanes, first, end);
+      for (auto s = first; s < own; ++s) add(s);
+      for (auto s = own; s < own_end; ++s)
+        miq::detail::unrolled<2>([&](int g) {
+          const auto self = number == static_cast<std::int32_t>(leave_one_out ? s - (t + g * lanes) : -1);
+          part[g] = term(s, t + g * lanes, part[g], self);
+        });
+      for (auto s = own_end; s < end; ++s) add(s);
+      for (int g = 0; g < 2; ++g) sums[g] += part[g];
+    }
     for (int g = 0; g < 2; ++g)
       if (t + g * lanes < tokens) use(sums[g], std::min<std::int64_t>(lanes, tokens - t - g * lanes));
   }
@@ -186,8 +195,7 @@ inline logarithm_sum pair_logarithms(const float* u, const float* v, std::int64_
 
 // ---- All pairs of two blocks of channels ---------------------------------------------------------------------------
 
-inline constexpr std::int64_t kernel_block = 128;  // channels of a block
-inline constexpr std::int64_t kernel_chunk = 64;   // tokens s at a time: kernels of a block and chunk are 36 KB
+inline constexpr std::int64_t kernel_block = 128;                  // channels of a block
 inline constexpr std::int64_t kernel_leading = kernel_block + 16;  // a power of two would crowd few lines of the cache
 #if defined(__AVX512F__)
 inline constexpr int product_rows = 8;
@@ -224,7 +232,6 @@ inline void fill_kernels(const float* u, std::int64_t leading, std::int64_t chan
   for (std::int64_t c = 0; c < channels; c += lanes) {
     const auto here = miq::detail::load<float_lanes>(u + t * leading + c);
     float_lanes sum{};
-    if constexpr (sum_alone) sum = miq::detail::load<float_lanes>(alone + c);
     const auto fill = [&](std::int64_t s) {
       const auto value = kernel(here - miq::detail::load<float_lanes>(u + (first + s) * leading + c));
       miq::detail::store(to + s * kernel_leading + c, value);
@@ -234,7 +241,7 @@ inline void fill_kernels(const float* u, std::int64_t leading, std::int64_t chan
     for (std::int64_t s = 0; s < self; ++s) fill(s);
     if (self < count) miq::detail::store(to + self * kernel_leading + c, float_lanes{});
     for (auto s = self + 1; s < count; ++s) fill(s);
-    if constexpr (sum_alone) miq::detail::store(alone + c, sum);
+    if constexpr (sum_alone) miq::detail::store(alone + c, miq::detail::load<float_lanes>(alone + c) + sum);
   }
 }
 
@@ -242,10 +249,7 @@ inline void fill_kernels(const float* u, std::int64_t leading, std::int64_t chan
 template <int vectors>
 inline void add_products(const float* rows, const float* columns, std::int64_t count, float* sums) {
   float_lanes total[static_cast<std::size_t>(product_rows)][static_cast<std::size_t>(vectors)];
-  miq::detail::unrolled<product_rows * vectors>([&](int n) {
-    total[n / vectors][n % vectors] =
-        miq::detail::load<float_lanes>(sums + n / vectors * kernel_block + n % vectors * lanes);
-  });
+  miq::detail::unrolled<product_rows * vectors>([&](int n) { total[n / vectors][n % vectors] = float_lanes{}; });
   for (std::int64_t s = 0; s < count; ++s, rows += kernel_leading, columns += kernel_leading) {
     float_lanes column[static_cast<std::size_t>(vectors)];
     miq::detail::unrolled<vectors>([&](int v) { column[v] = miq::detail::load<float_lanes>(columns + v * lanes); });
@@ -255,7 +259,8 @@ inline void add_products(const float* rows, const float* columns, std::int64_t c
     });
   }
   miq::detail::unrolled<product_rows * vectors>([&](int n) {
-    miq::detail::store(sums + n / vectors * kernel_block + n % vectors * lanes, total[n / vectors][n % vectors]);
+    auto* const to = sums + n / vectors * kernel_block + n % vectors * lanes;
+    miq::detail::store(to, miq::detail::load<float_lanes>(to) + total[n / vectors][n % vectors]);
   });
 }
 

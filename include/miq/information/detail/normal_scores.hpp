@@ -9,6 +9,7 @@
 #include <vector>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// The quantile function of the standard normal distribution, to about 1e-15 relative: Newton's method with Halley's
 /// correction on `erfc`, from the first-order rational approximation of Abramowitz and Stegun (1964), 26.2.23.
@@ -67,4 +68,5 @@ class normal_scores {
   std::vector<float> scores_;  ///< by twice the rank
 };
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail

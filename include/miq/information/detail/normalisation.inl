@@ -8,6 +8,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 constexpr const char* name_of(normalisation how) {
   switch (how) {
@@ -113,6 +114,7 @@ inline normalisation_result normalise_on(const host_executor& exec, matrix_view<
   return result;
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

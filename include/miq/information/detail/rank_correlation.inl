@@ -13,6 +13,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 inline void require_rank_correlation(const host_executor& exec, matrix_view<const float> samples,
                                      const rank_correlation_options& options) {
@@ -118,6 +119,7 @@ inline double rank_correlation_on(const host_executor& exec, vector_view<const f
   return static_cast<double>(value);
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -17,6 +17,7 @@
 #include <miq/information/estimate.hpp>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// Throws unless there are channels, at least `minimum_tokens` tokens, and only finite values.
 inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
@@ -84,8 +85,8 @@ inline matrix<float> side_by_side(const host_executor& exec, const char* functio
   return samples;
 }
 
-/// Calls `body(slot, item)` for every item; a slot, 0 up to the number of threads, is in use by one thread at a time,
-/// so that it can own scratch memory. Progress goes from `from` to `to` on the calling thread.
+/// Calls `body(slot, item)` for every item; a slot, below the number of threads and of items, is used by one thread at
+/// a time, so that it can own scratch memory. Progress goes from `from` to `to` on the calling thread.
 template <class Body>
 void for_each_item(const host_executor& exec, std::int64_t items, const progress_callback& progress,
                    std::string_view phase, double from, double to, const Body& body) {
@@ -93,7 +94,7 @@ void for_each_item(const host_executor& exec, std::int64_t items, const progress
   const auto caller = std::this_thread::get_id();
   std::atomic<std::int64_t> next{0};
   std::atomic<bool> stop{false};
-  exec.parallel_for(exec.threads(), [&](std::int64_t slot) {
+  exec.parallel_for(std::min<std::int64_t>(exec.threads(), items), [&](std::int64_t slot) {
     try {
       for (;;) {
         if (stop.load(std::memory_order_relaxed)) return;
@@ -159,4 +160,5 @@ inline float finished_estimate(double estimate, bool clip_negative, std::int64_t
   return static_cast<float>(estimate);
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail

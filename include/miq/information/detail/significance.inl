@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 
 namespace miq::information {
 namespace detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// Every channel's tokens in an order of its own, given by (seed, round, channel).
 inline void permute_channels(const host_executor& exec, matrix_view<const float> samples, std::uint64_t seed,
@@ -54,6 +56,29 @@ void for_each_permutation(const host_executor& exec, matrix_view<const float> sa
   }
 }
 
+/// Whether a null estimate counts as at least the observed one. Estimators that sum in float, in the order of the
+/// tokens, read the same dependence a few units in the last place higher or lower when tokens are permuted; such ties,
+/// which are many where channels have few values, must count. Errs towards counting.
+class reaches {
+ public:
+  explicit reaches(const estimator_options& estimator)
+      : exact_(std::holds_alternative<histogram_options>(estimator) || std::holds_alternative<knn_options>(estimator)),
+        gaussian_(std::holds_alternative<correlation_options>(estimator) ||
+                  std::holds_alternative<rank_correlation_options>(estimator)) {}
+
+  bool operator()(float null, float observed) const {
+    if (null >= observed || exact_) return null >= observed;
+    const auto a = static_cast<double>(null), b = static_cast<double>(observed);
+    if (!gaussian_) return a >= b - 1e-5;
+    // Correlations are off by 1e-6 or so: compared on that scale.
+    const auto correlation = [](double mi) { return std::sqrt(-std::expm1(-2 * std::max(mi, 0.0))); };
+    return correlation(a) >= correlation(b) - 4e-6;
+  }
+
+ private:
+  bool exact_, gaussian_;
+};
+
 inline void require_permutations(const permutation_test_options& options) {
   require(options.permutations >= 1 && options.permutations <= 1'000'000,
           "permutation_test: permutations must be 1 to 1000000, got ", options.permutations);
@@ -86,23 +111,25 @@ inline estimator_result permutation_test_on(const host_executor& exec, matrix_vi
     std::fill_n(&p_values(i, 0), channels, 1.0F);
     if (!bias.empty()) std::fill_n(&bias(i, 0), channels, 0.0F);
   });
+  const reaches counts(estimator);
+  std::int64_t rounds = 0;
   for_each_permutation(
       exec, samples, options, progress,
       [&](matrix_view<const float> permuted, const progress_callback& part) {
         mutual_information(exec, permuted, matrix_view<float>(null.view()), estimator, part);
       },
       [&] {
+        ++rounds;
         exec.parallel_for(channels, [&](std::int64_t i) {
           for (std::int64_t j = 0; j < channels; ++j) {
-            p_values(i, j) += null(i, j) >= mi(i, j) ? 1.0F : 0.0F;
-            if (!bias.empty()) bias(i, j) += null(i, j);
+            p_values(i, j) += counts(null(i, j), mi(i, j)) ? 1.0F : 0.0F;
+            if (!bias.empty()) bias(i, j) += (null(i, j) - bias(i, j)) / static_cast<float>(rounds);
           }
         });
       });
   exec.parallel_for(channels, [&](std::int64_t i) {
     for (std::int64_t j = 0; j < channels; ++j) {
       p_values(i, j) = static_cast<float>(static_cast<double>(p_values(i, j)) * share);
-      if (!bias.empty()) bias(i, j) /= static_cast<float>(options.permutations);
     }
     p_values(i, i) = 1.0F;
   });
@@ -121,27 +148,38 @@ inline estimator_result permutation_test_on(const host_executor& exec, matrix_vi
           p_values.size());
   require(bias.empty() || bias.size() == count, "permutation_test: bias must have ", count,
           " elements to match mi, or none, got ", bias.size());
+  const auto overlap = [](const auto& a, const auto& b) {
+    return miq::detail::ranges_overlap(a.data(), a.size() * static_cast<std::int64_t>(sizeof(float)), b.data(),
+                                       b.size() * static_cast<std::int64_t>(sizeof(float)));
+  };
+  require(!overlap(mi, p_values) && !overlap(mi, bias) && !overlap(p_values, bias),
+          "permutation_test: mi, p_values and bias must not overlap");
+  for (const auto& output : {mi, p_values, bias})
+    require(!miq::detail::overlap(samples, matrix_view<const float>(output.data(), 1, output.size())),
+            "permutation_test: no output may overlap samples");
   const double share = 1.0 / (options.permutations + 1);
   const auto result =
       mutual_information(exec, samples, pairs, mi, estimator, part_of_progress(progress, "observed", 0, share));
   std::vector<float> null(pairs.size());
   std::fill_n(p_values.data(), count, 1.0F);
   if (!bias.empty()) std::fill_n(bias.data(), count, 0.0F);
+  const reaches counts(estimator);
+  std::int64_t rounds = 0;
   for_each_permutation(
       exec, samples, options, progress,
       [&](matrix_view<const float> permuted, const progress_callback& part) {
         mutual_information(exec, permuted, pairs, vector_view<float>(null), estimator, part);
       },
       [&] {
+        ++rounds;
         for (std::int64_t p = 0; p < count; ++p) {
           const auto value = null[static_cast<std::size_t>(p)];
-          p_values[p] += value >= mi[p] ? 1.0F : 0.0F;
-          if (!bias.empty()) bias[p] += value;
+          p_values[p] += counts(value, mi[p]) ? 1.0F : 0.0F;
+          if (!bias.empty()) bias[p] += (value - bias[p]) / static_cast<float>(rounds);
         }
       });
   for (std::int64_t p = 0; p < count; ++p) {
     p_values[p] = static_cast<float>(static_cast<double>(p_values[p]) * share);
-    if (!bias.empty()) bias[p] /= static_cast<float>(options.permutations);
   }
   return result;
 }
@@ -156,6 +194,7 @@ inline pair_significance permutation_test_on(const host_executor& exec, vector_v
   return {static_cast<double>(mi), static_cast<double>(p_value), static_cast<double>(bias)};
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
 template <executor Exec>

@@ -9,6 +9,7 @@
 #include <miq/information/detail/samples.hpp>
 
 namespace miq::information::detail {
+inline namespace MIQ_INSTRUCTION_SET {
 
 /// Moves and scales values to mean 0 and mean square 1, computed in double. Returns false, and leaves zeros, for a
 /// constant channel.
@@ -57,4 +58,5 @@ inline float gaussian_information(double square, float max_correlation, std::int
   return static_cast<float>(information_of_square(wide_lanes{} + square)[0]);
 }
 
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::information::detail
