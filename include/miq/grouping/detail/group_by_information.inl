@@ -72,6 +72,7 @@ inline information_grouping_result group_by_information_on(const host_executor& 
                                                            vector_view<const float> entropies,
                                                            const information_grouping_options& options,
                                                            const progress_callback& progress) {
+  using miq::detail::require;
   const auto columns = mi.columns();
   require_grouping_options(options, columns);
   const bool hierarchical = options.method == grouping_method::hierarchical;
