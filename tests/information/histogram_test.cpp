@@ -275,7 +275,7 @@ TEST_CASE("histogram information converges to closed forms", "[histogram]") {
                               x = static_cast<double>(r.below(5));
                               y = x + 2 * r.uniform();
                             },
-                            0.08, 0.02}};
+                            0.12, 0.03}};
   for (const auto& [name, nats, draw, small, large] : studies) {
     const auto error_at = [&, draw = draw, nats = nats](std::int64_t tokens, int bins) {
       miq::matrix<float> x(2, tokens);
