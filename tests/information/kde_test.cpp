@@ -207,7 +207,7 @@ TEST_CASE("constant channels, atoms and equal channels in KDE", "[kde]") {
       kde(exec, samples, mi.view(), {.rule = GENERATE(bandwidth_rule::silverman, bandwidth_rule::scott)});
   CHECK(result.constant == 1);
   for (std::int64_t c = 0; c < 5; ++c) CHECK((mi(2, c) == 0.0F && mi(c, 2) == 0.0F));
-  CHECK(mi(0, 1) == Approx(0).margin(0.05));
+  CHECK(mi(0, 1) == Approx(0).margin(0.12));
   CHECK(pair_of(samples, 0, 4, {.leave_one_out = false}) == Approx(0).margin(0.1));
   CHECK(mi(0, 3) > 0.8F);
   CHECK(std::isfinite(mi(0, 3)));
