@@ -89,7 +89,7 @@ inline bool any_less(int_lanes a, int_lanes b) { return miq::detail::any(a < b);
 #if defined(__AVX512F__)
 /// from[index], by lanes. (Masked, because the plain one reads what GCC 12 calls uninitialised.)
 inline __m512i gather(__m512i index, const std::int32_t* from) {
-  return _mm512_mask_i32gather_epi32(index, static_cast<__mmask16>(-1), index, from, 4);
+  return _mm512_mask_i32gather_epi32(index, _cvtu32_mask16(0xFFFFU), index, from, 4);
 }
 #endif
 
