@@ -87,10 +87,14 @@ inline bool any_less(int_lanes a, int_lanes b) { return miq::detail::any(a < b);
 #endif
 
 #if defined(__AVX512F__)
-/// from[index], by lanes. (Masked, because the plain one reads what GCC 12 calls uninitialised.)
+/// from[index], by lanes. (Masked, because the plain one reads what GCC 12 calls uninitialised; and without
+/// optimisation it is a macro that converts the mask to a signed number.)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 inline __m512i gather(__m512i index, const std::int32_t* from) {
   return _mm512_mask_i32gather_epi32(index, _cvtu32_mask16(0xFFFFU), index, from, 4);
 }
+#pragma GCC diagnostic pop
 #endif
 
 /// How many values of a channel are smaller than v[0] and v[1] of x, and v[2] and v[3] of y.
