@@ -16,19 +16,12 @@ namespace mutual_information {
 
 namespace {
 
+using miq::detail::part_of;
 using miq::grouping::partition;
 namespace grouping = miq::grouping;
 namespace information = miq::information;
 
 constexpr int most_candidates = 32;
-
-/// A part of the whole's progress.
-miq::progress_callback part_of(const miq::progress_callback& whole, double from, double to) {
-  if (!whole) return {};
-  return [&whole, from, to](std::string_view phase, double fraction) {
-    return whole(phase, from + (to - from) * fraction);
-  };
-}
 
 void find_information(const miq::host_executor& exec, const samples& input, const options& chosen, findings& found,
                       const miq::progress_callback& progress) {

@@ -19,5 +19,15 @@ inline void report_progress(const progress_callback& progress, std::string_view 
     throw cancelled(join_message("cancelled by the progress callback in phase ", phase));
 }
 
+/// The callback for a part of the work, whose fractions 0 to 1 become `from` to `to` of the whole; under the name
+/// `phase`, unless that is empty: then under the part's own. `progress` and the text of `phase` must outlive it.
+inline progress_callback part_of(const progress_callback& progress, double from, double to,
+                                 std::string_view phase = {}) {
+  if (!progress) return {};
+  return [&progress, phase, from, to](std::string_view own, double done) {
+    return progress(phase.empty() ? own : phase, from + done * (to - from));
+  };
+}
+
 }  // namespace detail
 }  // namespace miq

@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include <miq/core/detail/finite.hpp>
-#include <miq/grouping/quality.hpp>
 
 namespace miq {
 
@@ -105,12 +104,6 @@ inline void group_by_information(const host_executor& exec, const calibration::s
                                  matrix_view<const float> samples, const compress_options& options,
                                  const progress_callback& progress, prepared_inputs& shared) {
   const auto columns = seen.columns();
-  const auto part = [&](std::string_view name, double from, double to) -> progress_callback {
-    if (!progress) return {};
-    return [&progress, name, from, to](std::string_view, double done) {
-      return progress(name, from + done * (to - from));
-    };
-  };
   std::vector<float> entropies;
   {
     const phase_timer timer(shared.seconds.information);
@@ -125,13 +118,13 @@ inline void group_by_information(const host_executor& exec, const calibration::s
     } else {
       shared.sample_tokens = samples.rows();
       shared.information = information::mutual_information(exec, samples, shared.mi.view(), options.estimator,
-                                                           part("information", 0.3, 0.7));
+                                                           part_of(progress, 0.3, 0.7, "information"));
       if (wants_entropies) information::entropies(exec, samples, vector_view<float>(entropies), options.estimator);
     }
   }
   const phase_timer timer(shared.seconds.grouping);
   auto found = grouping::group_by_information(exec, shared.mi, entropies, grouping_options_of(columns, options),
-                                              part("grouping", 0.7, 1));
+                                              part_of(progress, 0.7, 1, "grouping"));
   shared.groups = std::move(found.groups);
   shared.clipped_information = found.clipped;
   shared.isolated = found.isolated;
@@ -364,14 +357,8 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
                           const calibration::statistics_view<memory_of<Exec>>& seen,
                           matrix_view<const float, memory_of<Exec>> samples, const compress_options& options,
                           const progress_callback& progress) {
-  const auto part = [&](double from, double to) -> progress_callback {
-    if (!progress) return {};
-    return [&progress, from, to](std::string_view phase, double done) {
-      return progress(phase, from + done * (to - from));
-    };
-  };
-  const auto shared = detail::prepare_on(exec, seen, samples, options, part(0, 0.4));
-  auto layer = detail::compress_on(exec, weights, seen, shared, options, part(0.4, 1));
+  const auto shared = detail::prepare_on(exec, seen, samples, options, detail::part_of(progress, 0, 0.4));
+  auto layer = detail::compress_on(exec, weights, seen, shared, options, detail::part_of(progress, 0.4, 1));
   layer.report.seconds.factor = shared.seconds.factor;
   layer.report.seconds.information = shared.seconds.information;
   layer.report.seconds.grouping = shared.seconds.grouping;

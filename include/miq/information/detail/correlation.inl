@@ -204,26 +204,18 @@ template <class Result, class Standardise>
 void listed_correlations(const host_executor& exec, const char* phase, matrix_view<const float> samples,
                          std::span<const channel_pair> pairs, vector_view<float> mi, float max_correlation,
                          const progress_callback& progress, Result& result, const Standardise& standardise) {
-  std::vector<std::int64_t> row_of(static_cast<std::size_t>(samples.columns()), -1), channels;
-  for (const auto& pair : pairs)
-    for (const auto channel : {pair.first, pair.second})
-      if (auto& row = row_of[static_cast<std::size_t>(channel)]; row < 0) {
-        row = static_cast<std::int64_t>(channels.size());
-        channels.push_back(channel);
-      }
-  const auto count = static_cast<std::int64_t>(channels.size());
+  const listed_channels listed(pairs, samples.columns(), exec.resource());
+  const auto count = listed.count();
   matrix<float> rows(count, samples.rows(), exec.resource());
-  std::vector<std::uint8_t> constant(channels.size());
+  std::vector<std::uint8_t> constant(static_cast<std::size_t>(count));
   for_each_item(exec, count, progress, phase, 0, 0.5, [&](std::int64_t, std::int64_t k) {
-    const auto place = static_cast<std::size_t>(k);
-    constant[place] = !standardise(channels[place], &rows(k, 0));
+    constant[static_cast<std::size_t>(k)] = !standardise(listed.column(k), &rows(k, 0));
   });
   result.constant = std::count(constant.begin(), constant.end(), 1);
   result.few_tokens = samples.rows() < 100;
   std::vector<std::int64_t> clamped(static_cast<std::size_t>(exec.threads()));
   for_listed_pairs(exec, pairs, mi, progress, phase, 0.5, 1, [&](std::int64_t slot, std::int64_t i, std::int64_t j) {
-    const auto rho = mean_product(&rows(row_of[static_cast<std::size_t>(i)], 0),
-                                  &rows(row_of[static_cast<std::size_t>(j)], 0), samples.rows());
+    const auto rho = mean_product(&rows(listed.place(i), 0), &rows(listed.place(j), 0), samples.rows());
     return gaussian_information(rho * rho, max_correlation, clamped[static_cast<std::size_t>(slot)]);
   });
   for (const auto n : clamped) result.clamped += n;

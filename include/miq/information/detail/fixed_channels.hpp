@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <memory_resource>
@@ -11,6 +10,7 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
+#include <miq/information/detail/ordered_bits.hpp>
 #include <miq/information/detail/samples.hpp>
 
 namespace miq::information::detail {
@@ -96,10 +96,7 @@ class fixed_channels {
     std::int32_t* const first = &first_(c, 0);
     auto& keys = scratch.keys;
     for (std::int64_t t = 0; t < tokens; ++t) {
-      // Bits that order like the floats; -0 is 0.
-      const auto bits = std::bit_cast<std::uint32_t>(value(t) + 0.0F);
-      const auto key = bits ^ ((bits >> 31) != 0 ? 0xFFFFFFFFU : 0x80000000U);
-      keys[static_cast<std::size_t>(t)] = std::uint64_t{key} << 32 | static_cast<std::uint64_t>(t);
+      keys[static_cast<std::size_t>(t)] = std::uint64_t{ordered_bits(value(t))} << 32 | static_cast<std::uint64_t>(t);
     }
     std::sort(keys.begin(), keys.end());
     const auto token_at = [&](std::int64_t p) {
@@ -107,7 +104,7 @@ class fixed_channels {
     };
     const auto value_at = [&](std::int64_t p) {
       const auto key = static_cast<std::uint32_t>(keys[static_cast<std::size_t>(p)] >> 32);
-      return static_cast<double>(std::bit_cast<float>(key ^ ((key >> 31) != 0 ? 0x80000000U : 0xFFFFFFFFU)));
+      return static_cast<double>(value_of_ordered_bits(key));
     };
     auto& channel = channels_[static_cast<std::size_t>(c)];
     channel = {};

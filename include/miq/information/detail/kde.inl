@@ -143,19 +143,12 @@ inline kde_result kde_on(const host_executor& exec, matrix_view<const float> sam
   require_samples(exec, "kde", samples, least_kde_tokens);
   require_pairs("kde", pairs, samples.columns(), mi);
   const auto tokens = samples.rows();
-  std::pmr::vector<std::int64_t> place(static_cast<std::size_t>(samples.columns()), -1, exec.resource());
-  std::pmr::vector<std::int64_t> column(exec.resource());
-  for (const auto& pair : pairs)
-    for (const auto c : {pair.first, pair.second})
-      if (auto& p = place[static_cast<std::size_t>(c)]; p < 0) {
-        p = static_cast<std::int64_t>(column.size());
-        column.push_back(c);
-      }
-  const auto count = static_cast<std::int64_t>(column.size());
+  const listed_channels listed(pairs, samples.columns(), exec.resource());
+  const auto count = listed.count();
   matrix<float> u(count, tokens + 2 * lanes, exec.resource());
   const auto channels = prepare_kernels(
       exec, count, tokens, 2, true, options, progress, 0.1,
-      [&](std::int64_t c, std::int64_t t) { return samples(t, column[static_cast<std::size_t>(c)]); },
+      [&](std::int64_t c, std::int64_t t) { return samples(t, listed.column(c)); },
       [&](std::int64_t c, std::int64_t t, float v) { u(c, t) = v; });
   kde_result result;
   result.constant = channels.constants();
@@ -166,7 +159,7 @@ inline kde_result kde_on(const host_executor& exec, matrix_view<const float> sam
   std::pmr::vector<counts> slots(static_cast<std::size_t>(exec.threads()), counts{}, exec.resource());
   for_listed_pairs(exec, pairs, mi, progress, "pairs", 0.1, 1.0,
                    [&](std::int64_t slot, std::int64_t i, std::int64_t j) {
-                     const auto a = place[static_cast<std::size_t>(i)], b = place[static_cast<std::size_t>(j)];
+                     const auto a = listed.place(i), b = listed.place(j);
                      if (channels.constant(a) || channels.constant(b)) return 0.0F;
                      auto& own = slots[static_cast<std::size_t>(slot)];
                      const auto joint = pair_logarithms(&u(a, 0), &u(b, 0), tokens, options.leave_one_out);

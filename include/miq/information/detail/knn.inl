@@ -140,20 +140,12 @@ inline knn_result knn_on(const host_executor& exec, matrix_view<const float> sam
   require_knn("knn", options, samples.rows());
   require_samples(exec, "knn", samples, 2);
   require_pairs("knn", pairs, samples.columns(), mi);
-  // Only the channels that occur, one behind the other.
-  std::pmr::vector<std::int64_t> place(static_cast<std::size_t>(samples.columns()), -1, exec.resource());
-  std::pmr::vector<std::int64_t> column(exec.resource());
-  for (const auto& pair : pairs)
-    for (const auto c : {pair.first, pair.second})
-      if (auto& p = place[static_cast<std::size_t>(c)]; p < 0) {
-        p = static_cast<std::int64_t>(column.size());
-        column.push_back(c);
-      }
-  const auto count = static_cast<std::int64_t>(column.size());
+  const listed_channels listed(pairs, samples.columns(), exec.resource());
+  const auto count = listed.count();
   fixed_channels channels(count, samples.rows(), exec.resource());
   prepare_channels(
-      exec, samples, options, channels, 0, count, [&](std::int64_t i) { return column[static_cast<std::size_t>(i)]; },
-      progress, 0.0, 0.05);
+      exec, samples, options, channels, 0, count, [&](std::int64_t i) { return listed.column(i); }, progress, 0.0,
+      0.05);
   knn_result result;
   result.few_tokens = few_knn_tokens(options, samples.rows());
   count_channels(channels, 0, count, result);
@@ -161,8 +153,8 @@ inline knn_result knn_on(const host_executor& exec, matrix_view<const float> sam
   auto scratch = scratch_for<pair_scratch>(exec, samples.rows());
   for_listed_pairs(exec, pairs, mi, progress, "pairs", 0.05, 1.0,
                    [&](std::int64_t slot, std::int64_t i, std::int64_t j) {
-                     const auto& x = channels[place[static_cast<std::size_t>(i)]];
-                     const auto& y = channels[place[static_cast<std::size_t>(j)]];
+                     const auto& x = channels[listed.place(i)];
+                     const auto& y = channels[listed.place(j)];
                      auto& own = of_slot(scratch, slot);
                      return finished_estimate(estimate(x, y, own), options.clip_negative, own.negative);
                    });

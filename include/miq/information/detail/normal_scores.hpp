@@ -2,11 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
 #include <vector>
+
+#include <miq/information/detail/ordered_bits.hpp>
 
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
@@ -59,12 +60,6 @@ class normal_scores {
   }
 
  private:
-  /// Bits that order as the values do; both zeros are one value.
-  static std::uint32_t ordered_bits(float value) {
-    const auto bits = std::bit_cast<std::uint32_t>(value == 0.0F ? 0.0F : value);
-    return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-  }
-
   std::vector<float> scores_;  ///< by twice the rank
 };
 

@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include <miq/calibration/detail/upper_blocks.hpp>
 #include <miq/core/executor.hpp>
@@ -71,6 +73,29 @@ inline void copy_channels(const host_executor& exec, matrix_view<const float> sa
         for (auto t = t0; t < std::min(t0 + tile, tokens); ++t) out(c, t) = samples(t, c);
   });
 }
+
+/// The channels that occur in a list of pairs, each once, in the order in which they come.
+class listed_channels {
+ public:
+  listed_channels(std::span<const channel_pair> pairs, std::int64_t channels, std::pmr::memory_resource* resource)
+      : places_(static_cast<std::size_t>(channels), -1, resource), columns_(resource) {
+    for (const auto& pair : pairs)
+      for (const auto channel : {pair.first, pair.second})
+        if (auto& place = places_[static_cast<std::size_t>(channel)]; place < 0) {
+          place = count();
+          columns_.push_back(channel);
+        }
+  }
+
+  std::int64_t count() const { return static_cast<std::int64_t>(columns_.size()); }
+  std::int64_t column(std::int64_t place) const { return columns_[static_cast<std::size_t>(place)]; }
+  /// Where a channel is that occurs.
+  std::int64_t place(std::int64_t channel) const { return places_[static_cast<std::size_t>(channel)]; }
+
+ private:
+  std::pmr::vector<std::int64_t> places_;
+  std::pmr::vector<std::int64_t> columns_;
+};
 
 /// Two channels as the columns of a matrix.
 inline matrix<float> side_by_side(const host_executor& exec, const char* function, vector_view<const float> x,

@@ -33,14 +33,6 @@ inline void permute_channels(const host_executor& exec, matrix_view<const float>
   });
 }
 
-inline progress_callback part_of_progress(const progress_callback& progress, std::string_view phase, double from,
-                                          double to) {
-  if (!progress) return {};
-  return [&progress, phase, from, to](std::string_view, double done) {
-    return progress(phase, from + done * (to - from));
-  };
-}
-
 /// Runs `estimate(samples, callback)` on permuted samples and hands every round to `count()`.
 template <class Estimate, class Count>
 void for_each_permutation(const host_executor& exec, matrix_view<const float> samples,
@@ -51,7 +43,7 @@ void for_each_permutation(const host_executor& exec, matrix_view<const float> sa
   for (int round = 0; round < options.permutations; ++round) {
     permute_channels(exec, samples, options.seed, round, permuted);
     estimate(matrix_view<const float>(permuted.view()),
-             part_of_progress(progress, "permutations", (round + 1) * share, (round + 2) * share));
+             miq::detail::part_of(progress, (round + 1) * share, (round + 2) * share, "permutations"));
     count();
   }
 }
@@ -105,7 +97,7 @@ inline estimator_result permutation_test_on(const host_executor& exec, matrix_vi
 
   const double share = 1.0 / (options.permutations + 1);
   const auto result =
-      mutual_information(exec, samples, mi, estimator, part_of_progress(progress, "observed", 0, share));
+      mutual_information(exec, samples, mi, estimator, miq::detail::part_of(progress, 0, share, "observed"));
   matrix<float> null(channels, channels, exec.resource());
   exec.parallel_for(channels, [&](std::int64_t i) {
     std::fill_n(&p_values(i, 0), channels, 1.0F);
@@ -159,7 +151,7 @@ inline estimator_result permutation_test_on(const host_executor& exec, matrix_vi
             "permutation_test: no output may overlap samples");
   const double share = 1.0 / (options.permutations + 1);
   const auto result =
-      mutual_information(exec, samples, pairs, mi, estimator, part_of_progress(progress, "observed", 0, share));
+      mutual_information(exec, samples, pairs, mi, estimator, miq::detail::part_of(progress, 0, share, "observed"));
   std::vector<float> null(pairs.size());
   std::fill_n(p_values.data(), count, 1.0F);
   if (!bias.empty()) std::fill_n(bias.data(), count, 0.0F);
