@@ -15,8 +15,8 @@ struct storage_report {
   std::int64_t kept = 0;        ///< weights that the mask keeps
   double code_bits = 0;         ///< of kept weights: the width of their column, or 16 where nothing was quantised
   double mask_bits = 0;         ///< a bitmap of 1 bit a weight where anything is masked
-  double scale_bits = 0;        ///< 16 or 32 a scale
-  double zero_bits = 0;         ///< the group's width a zero point; none for symmetric grids
+  double scale_bits = 0;        ///< 8, 16 or 32 a scale or factor of a scale
+  double zero_bits = 0;         ///< the group's width a zero point (or gap); none for symmetric grids
   double group_index_bits = 0;  ///< ceil(log2 groups) a column, where several columns share a group out of several
   double width_bits = 0;        ///< 3 a group (widths 1 to 8), where there is more than one group
 
@@ -62,11 +62,19 @@ struct grid_metadata {
 constexpr grid_metadata metadata_of_group(std::int64_t rows, std::int64_t columns, std::int64_t group_columns,
                                           std::int64_t groups, grid_layout layout, grid_symmetry symmetry,
                                           scale_format format) {
-  const auto grids = static_cast<double>(layout == grid_layout::per_row_and_group ? rows
-                                         : layout == grid_layout::per_column      ? group_columns
-                                                                                  : 1);
+  const auto scales = static_cast<double>(layout == grid_layout::per_row_and_group ? rows
+                                          : has_column_scales(layout)              ? group_columns
+                                                                                   : 1);
+  const double zeros = symmetry == grid_symmetry::symmetric ? 0 : (is_rank_one(layout) ? 1 : scales);
   const double index = groups > 1 && groups < columns ? static_cast<double>(group_columns * index_bits(groups)) : 0;
-  return {grids * bits_of(format) + index + (groups > 1 ? 3 : 0), symmetry == grid_symmetry::symmetric ? 0 : grids};
+  return {scales * bits_of(format) + index + (groups > 1 ? 3 : 0), zeros};
+}
+
+/// The metadata that no group owns: the rows' factors, and where scales are logarithms the smallest of them (one of the
+/// scales, one of the rows' factors).
+constexpr double metadata_of_layer(std::int64_t rows, grid_layout layout, scale_format format) {
+  const double smallest = format == scale_format::logarithmic8 ? 16 : 0;
+  return smallest + (is_rank_one(layout) ? static_cast<double>(rows) * bits_of(format) + smallest : 0);
 }
 
 /// Counts a quantised layer.

@@ -44,8 +44,8 @@ inline storage_report storage_of(matrix_view<const std::uint8_t> kept, const gri
     ++size[static_cast<std::size_t>(labels[c])];
     width[static_cast<std::size_t>(labels[c])] = bits;
   }
-  const double scales = static_cast<double>(grids.scale.size());
-  report.scale_bits = scales * bits_of(grids.format);
+  report.scale_bits = static_cast<double>(grids.scale.size()) * bits_of(grids.format) +
+                      metadata_of_layer(kept.rows(), grids.layout, grids.format);
   for (std::int64_t g = 0; g < groups; ++g) {
     const auto metadata = metadata_of_group(kept.rows(), kept.columns(), size[static_cast<std::size_t>(g)], groups,
                                             grids.layout, grids.symmetry, grids.format);
