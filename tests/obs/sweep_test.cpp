@@ -48,14 +48,15 @@ matrix<float> upper_of(const layer& of) {
 }
 
 solved solve(const matrix<float>& weights, const matrix<float>& upper, const sweep_options& options,
-             const grid_set* grids = nullptr, const matrix<std::uint8_t>* kept = nullptr, int threads = 2) {
+             const grid_set* grids = nullptr, const matrix<std::uint8_t>* kept = nullptr, int threads = 2,
+             const std::vector<float>& saliency = {}) {
   const miq::host_executor exec({.threads = threads});
   solved s;
   s.weights = matrix<float>(weights.rows(), weights.columns(), -7.0F);
   s.kept = matrix<std::uint8_t>(weights.rows(), weights.columns(), 77);
   s.row_loss.assign(static_cast<std::size_t>(weights.rows()), -1);
   miq::quantization::grid_set_view<> view;
-  miq::obs::sweep_inputs<> in{weights.view(), upper.view(), nullptr, {}};
+  miq::obs::sweep_inputs<> in{.weights = weights.view(), .upper = upper.view(), .column_saliency = saliency};
   miq::obs::sweep_outputs<> out{s.weights.view(), {}, s.kept.view(), s.row_loss};
   if (grids != nullptr) {
     view = grids->view();
@@ -89,22 +90,31 @@ bool same(const solved& a, const solved& b) {
          a.result.loss == b.result.loss && a.result.masked == b.result.masked && a.result.clamped == b.result.clamped;
 }
 
+/// What a code stands for, in double, from the definition of the grids.
+double level_of(const miq::quantization::affine_grid& grid, int code) {
+  const double scale = grid.scale;
+  const double zero = grid.zero;
+  if (!grid.zero_free) return scale * (code - zero);
+  const int half = (grid.maximum_code + 1) / 2;
+  return code >= half ? scale * (zero + code - half) : -scale * (zero + half - 1 - code);
+}
+
 /// Everything that a sweep promises, judged by the oracle.
 void check(const layer& of, const sweep_options& options, const solved& s, const grid_set* grids,
-           const matrix<std::uint8_t>* given = nullptr) {
+           const matrix<std::uint8_t>* given = nullptr, const std::vector<float>& saliency = {}) {
   const auto rows = of.weights.rows();
   const auto columns = of.weights.columns();
   INFO("layer " << rows << " x " << columns << ", rule " << static_cast<int>(options.mask) << ", sparsity "
                 << options.sparsity << ", block " << options.column_block);
   const MatrixXd h = miq_oracle::damped(to_double(of.hessian), 0.01, false);
   const auto inverses = miq_oracle::inverse_rows(h);
-  const auto replay = miq_oracle::replay(
-      to_double(of.weights), inverses, options.column_block, [&](Eigen::Index r, Eigen::Index c, double w) {
-        if (s.kept(r, c) == 0) return 0.0;
-        if (grids == nullptr) return w;
-        const auto grid = grids->at(r, c);
-        return static_cast<double>(grid.scale) * (static_cast<double>(s.codes(r, c)) - static_cast<double>(grid.zero));
-      });
+  const auto chosen_together = options.mask == mask_rule::n_of_m ? options.pattern_width : options.column_block;
+  const auto replay = miq_oracle::replay(to_double(of.weights), inverses, chosen_together,
+                                         [&](Eigen::Index r, Eigen::Index c, double w) {
+                                           if (s.kept(r, c) == 0) return 0.0;
+                                           if (grids == nullptr) return w;
+                                           return level_of(grids->at(r, c), static_cast<int>(s.codes(r, c)));
+                                         });
   // A weight has seen up to `columns` updates, each off by a unit of the largest weight, by rows of U that are off by
   // `columns` units times the condition number: as a random walk, sqrt(columns) of them.
   const double largest = replay.before.cwiseAbs().maxCoeff();
@@ -130,6 +140,21 @@ void check(const layer& of, const sweep_options& options, const solved& s, const
       const auto grid = grids->at(r, c);
       const auto code = static_cast<int>(s.codes(r, c));
       REQUIRE(code <= grid.maximum_code);
+      REQUIRE(static_cast<double>(s.weights(r, c)) == Approx(level_of(grid, code)).epsilon(1e-6).margin(0));
+      if (grid.zero_free) {
+        // No level of the weight's own sign is nearer, up to rounding.
+        const double before = replay.before(r, c);
+        const double off = std::abs(before - level_of(grid, code));
+        if (std::abs(before) > slack) REQUIRE((before < 0) == (code < (grid.maximum_code + 1) / 2));
+        for (int other = 0; other <= grid.maximum_code; ++other)
+          if ((level_of(grid, other) < 0) == (level_of(grid, code) < 0))
+            REQUIRE(off <= std::abs(before - level_of(grid, other)) + 2 * slack + 1e-6 * std::abs(before));
+        const double outermost = level_of(grid, grid.maximum_code) + static_cast<double>(grid.scale) / 2;
+        const double near = slack + 256 * unit * outermost;
+        surely_clamped += std::abs(before) > outermost + near ? 1 : 0;
+        perhaps_clamped += std::abs(before) > outermost - near ? 1 : 0;
+        continue;
+      }
       REQUIRE(s.weights(r, c) == grid.scale * (static_cast<float>(code) - grid.zero));
       const double position = replay.before(r, c) / static_cast<double>(grid.scale) + static_cast<double>(grid.zero);
       const double near = slack / static_cast<double>(grid.scale) + 256 * unit;
@@ -147,14 +172,21 @@ void check(const layer& of, const sweep_options& options, const solved& s, const
   // The mask: exact counts, and no masked weight more salient than a kept one of the same choice, up to rounding: a
   // weight that is off by `slack` moves its saliency's root by slack / sqrt(G_0).
   const auto judge = [&](std::int64_t first_row, std::int64_t last_row, std::int64_t first, std::int64_t last) {
+    const auto size = static_cast<double>((last_row - first_row) * (last - first));
+    const auto wanted = options.mask == mask_rule::n_of_m
+                            ? std::max<std::int64_t>(last - first - options.pattern_kept, 0)
+                            : static_cast<std::int64_t>(std::floor(options.sparsity * size));
     std::int64_t count = 0;
     double largest_masked = 0;
     double smallest_kept = std::numeric_limits<double>::infinity();
     double near = 0;
     for (auto r = first_row; r < last_row; ++r)
       for (auto c = first; c < last; ++c) {
-        const double root = std::sqrt(replay.saliency(r, c));
-        near = std::max(near, slack / std::sqrt(inverses[static_cast<std::size_t>(c)](0)));
+        const double own = 1 / std::sqrt(inverses[static_cast<std::size_t>(c)](0));
+        const double weight = std::sqrt(replay.saliency(r, c)) / own;
+        const double importance = saliency.empty() ? own : static_cast<double>(saliency[static_cast<std::size_t>(c)]);
+        const double root = weight * importance;
+        near = std::max(near, slack * importance);
         if (s.kept(r, c) == 0) {
           ++count;
           largest_masked = std::max(largest_masked, root);
@@ -162,8 +194,7 @@ void check(const layer& of, const sweep_options& options, const solved& s, const
           smallest_kept = std::min(smallest_kept, root);
         }
       }
-    REQUIRE(count == static_cast<std::int64_t>(
-                         std::floor(options.sparsity * static_cast<double>((last_row - first_row) * (last - first)))));
+    REQUIRE(count == wanted);
     REQUIRE(largest_masked <= smallest_kept + 2 * near);
   };
   for (std::int64_t first = 0; first < columns; first += options.column_block) {
@@ -172,6 +203,9 @@ void check(const layer& of, const sweep_options& options, const solved& s, const
     if (options.mask == mask_rule::per_row)
       for (std::int64_t r = 0; r < rows; ++r) judge(r, r + 1, first, last);
   }
+  if (options.mask == mask_rule::n_of_m)
+    for (std::int64_t first = 0; first < columns; first += options.pattern_width)
+      for (std::int64_t r = 0; r < rows; ++r) judge(r, r + 1, first, std::min(columns, first + options.pattern_width));
   if (options.mask == mask_rule::none) CHECK(masked == 0);
   if (options.mask == mask_rule::given)
     for (std::int64_t i = 0; i < given->size(); ++i) REQUIRE((given->data()[i] != 0) == (s.kept.data()[i] == 1));
@@ -238,6 +272,67 @@ TEST_CASE("the sweep is a sequence of exact steps: widths, symmetries and layout
   const auto grids = fit(made.weights, labels, widths, layout, symmetry);
   const sweep_options options{.sparsity = 0.4, .column_block = 32};
   check(made, options, solve(made.weights, upper_of(made), options, &grids), &grids);
+}
+
+TEST_CASE("the sweep is a sequence of exact steps: grids without zero, rank-one scales", "[obs]") {
+  const int bits = GENERATE(1, 2, 3, 4, 6, 8);
+  const bool row_factors = GENERATE(false, true);
+  const auto rule = GENERATE(mask_rule::none, mask_rule::unstructured);
+  const std::int64_t rows = 71;
+  const std::int64_t columns = 53;
+  const auto made = miq_test::random_layer(miq_test::seed(), rows, columns);
+  miq::random_stream random(miq_test::seed() + 1);
+  const bool own_rows = !row_factors && bits % 2 == 0;
+  grid_set grids;
+  grids.symmetry = grid_symmetry::zero_free;
+  grids.scale = matrix<float>(own_rows ? rows : 1, columns);
+  grids.zero = matrix<float>(own_rows ? rows : 1, columns);
+  for (std::int64_t c = 0; c < columns; ++c) {
+    grids.bits.push_back(static_cast<std::uint8_t>(c % 3 == 0 ? bits : 1 + c % 8));
+    grids.column_grid.push_back(static_cast<std::int32_t>(columns - 1 - c));
+    for (std::int64_t r = 0; r < grids.scale.rows(); ++r) {
+      grids.scale(r, c) = static_cast<float>((0.5 + random.uniform()) / (1 << (grids.bits.back() - 1)));
+      grids.zero(r, c) = 0.5F + 0.5F * static_cast<float>(random.below(1U << grids.bits.back()));
+    }
+  }
+  if (row_factors)
+    for (std::int64_t r = 0; r < rows; ++r) grids.row_factor.push_back(static_cast<float>(0.25 + random.uniform()));
+  const sweep_options options{.mask = rule, .sparsity = 0.6, .column_block = 24};
+  const auto s = solve(made.weights, upper_of(made), options, &grids);
+  check(made, options, s, &grids);
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c)
+      if (s.kept(r, c) != 0) {
+        REQUIRE(s.weights(r, c) != 0.0F);
+        REQUIRE(s.weights(r, c) == miq::quantization::dequantise(s.codes(r, c), grids.at(r, c)));
+      }
+}
+
+TEST_CASE("the sweep is a sequence of exact steps: N:M masks", "[obs]") {
+  const auto [kept, width, block] = GENERATE(table<std::int64_t, std::int64_t, std::int64_t>(
+      {{2, 4, 128}, {1, 2, 6}, {4, 8, 16}, {3, 5, 25}, {1, 1, 7}, {7, 7, 7}, {1, 64, 64}}));
+  const bool quantised = GENERATE(false, true);
+  const bool wanda = GENERATE(false, true);
+  const auto made = miq_test::random_layer(miq_test::seed(), 67, 90);
+  std::vector<float> saliency;
+  for (std::int64_t c = 0; wanda && c < 90; ++c) saliency.push_back(std::sqrt(made.hessian(c, c)));
+  const sweep_options options{
+      .mask = mask_rule::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
+  const auto grids = fit(made.weights, 4);
+  const auto* used = quantised ? &grids : nullptr;
+  const auto s = solve(made.weights, upper_of(made), options, used, nullptr, 2, saliency);
+  check(made, options, s, used, nullptr, saliency);
+  CHECK(same(s, solve(made.weights, upper_of(made), options, used, nullptr, 5, saliency)));
+}
+
+TEST_CASE("the sweep masks by the saliency that it is given", "[obs]") {
+  const auto rule = GENERATE(mask_rule::unstructured, mask_rule::per_row);
+  const auto made = miq_test::random_layer(miq_test::seed(), 35, 77);
+  std::vector<float> saliency;
+  for (std::int64_t c = 0; c < 77; ++c) saliency.push_back(c % 7 == 0 ? 0.0F : std::sqrt(made.hessian(c, c)));
+  const sweep_options options{.mask = rule, .sparsity = 0.55, .column_block = 32};
+  check(made, options, solve(made.weights, upper_of(made), options, nullptr, nullptr, 2, saliency), nullptr, nullptr,
+        saliency);
 }
 
 TEST_CASE("the sweep follows a given mask", "[obs]") {

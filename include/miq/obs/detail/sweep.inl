@@ -51,6 +51,8 @@ struct sweep_scratch {
         loss(layout.add<double>(tiles * tile_rows)),
         scale(layout.add<float>(row_grids > 1 ? grid_columns * tiles * tile_rows : 0)),
         zero(layout.add<float>(row_grids > 1 ? grid_columns * tiles * tile_rows : 0)),
+        row_factor(layout.add<float>(tiles * tile_rows)),
+        column_saliency(layout.add<float>(columns)),
         highest_code(layout.add<float>(grid_columns)) {}
 
   miq::detail::workspace_layout layout;
@@ -66,10 +68,12 @@ struct sweep_scratch {
   std::int64_t corner[2];   // U of the block itself
   std::int64_t histograms;  // [tasks][select_bins]
   std::int64_t select;
-  std::int64_t loss;          // [row]
-  std::int64_t scale;         // [grid column][row]
-  std::int64_t zero;          // the same
-  std::int64_t highest_code;  // [grid column]
+  std::int64_t loss;             // [row]
+  std::int64_t scale;            // [grid column][row]
+  std::int64_t zero;             // the same
+  std::int64_t row_factor;       // [row]
+  std::int64_t column_saliency;  // [column], what a weight is multiplied by before it is squared
+  std::int64_t highest_code;     // [grid column]
 };
 
 /// Throws if an output shares memory with an input or another output.
@@ -87,13 +91,15 @@ inline void check_overlaps(const sweep_inputs<>& in, const sweep_outputs<>& out)
     return range{name, v.data(), v.size() * static_cast<std::int64_t>(sizeof(*v.data())), output};
   };
   const quantization::grid_set_view<> grids = in.grids != nullptr ? *in.grids : quantization::grid_set_view<>{};
-  const std::array<range, 11> all{of("weights", in.weights, false),
+  const std::array<range, 13> all{of("weights", in.weights, false),
                                   of("upper", in.upper, false),
                                   of("kept", in.kept, false),
                                   of("the grids' scale", grids.scale, false),
                                   of("the grids' zero", grids.zero, false),
                                   of_vector("the grids' bits", grids.bits, false),
                                   of_vector("the grids' column_grid", grids.column_grid, false),
+                                  of_vector("the grids' row_factor", grids.row_factor, false),
+                                  of_vector("column_saliency", in.column_saliency, false),
                                   of("outputs.weights", out.weights, true),
                                   of("outputs.codes", out.codes, true),
                                   of("outputs.kept", out.kept, true),
@@ -117,12 +123,21 @@ inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t
   for (std::int64_t c = 0; c < columns; ++c)
     require(grids.column_grid[c] >= 0 && grids.column_grid[c] < grid_columns, "sweep: grid of column ", c,
             " must be 0 to ", grid_columns - 1, ", got ", grids.column_grid[c]);
+  require(grids.row_factor.empty() || grids.row_factor.size() == rows, "sweep: row_factor of the grids must hold ",
+          rows, " values, got ", grids.row_factor.size());
+  for (std::int64_t r = 0; r < grids.row_factor.size(); ++r)
+    require(grids.row_factor[r] > 0 && std::isfinite(grids.row_factor[r]), "sweep: row_factor of row ", r,
+            " must be positive and finite, got ", grids.row_factor[r]);
   for (std::int64_t g = 0; g < grid_columns; ++g) {
     require(grids.bits[g] >= quantization::minimum_bits && grids.bits[g] <= quantization::maximum_bits,
             "sweep: bits of grid ", g, " must be 1 to 8, got ", static_cast<int>(grids.bits[g]));
     for (std::int64_t r = 0; r < grids.scale.rows(); ++r) {
       require(grids.scale(r, g) > 0 && std::isfinite(grids.scale(r, g)), "sweep: scale of row ", r, ", grid ", g,
               " must be positive and finite, got ", grids.scale(r, g));
+      const bool zero_free = grids.symmetry == quantization::grid_symmetry::zero_free;
+      const float largest = static_cast<float>(1 << (grids.bits[g] - 1));
+      require(!zero_free || (grids.zero(r, g) >= 0.5F && grids.zero(r, g) <= largest), "sweep: gap of row ", r,
+              ", grid ", g, ", must be 1/2 to ", largest, " steps, got ", grids.zero(r, g));
       const float twice = 2 * grids.zero(r, g);
       require(twice >= 0 && twice <= 510 && twice == std::floor(twice), "sweep: zero point of row ", r, ", grid ", g,
               " must be an integer or half of one, 0 to 255, got ", grids.zero(r, g));
@@ -151,6 +166,22 @@ inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, con
   require(options.column_block >= 1 && options.column_block <= 1024, "sweep: column_block must be 1 to 1024, got ",
           options.column_block);
   require(options.mask != mask_rule::given || !in.kept.empty(), "sweep: kept must be given for mask_rule::given");
+  if (options.mask == mask_rule::n_of_m) {
+    require(options.pattern_width >= 1 && options.pattern_width <= largest_pattern,
+            "sweep: pattern_width must be 1 to ", largest_pattern, ", got ", options.pattern_width);
+    require(options.pattern_kept >= 1 && options.pattern_kept <= options.pattern_width,
+            "sweep: pattern_kept must be 1 to pattern_width, which is ", options.pattern_width, ", got ",
+            options.pattern_kept);
+    require(options.column_block % options.pattern_width == 0,
+            "sweep: column_block must be a multiple of pattern_width, which is ", options.pattern_width, ", got ",
+            options.column_block);
+  }
+  require(in.column_saliency.empty() || in.column_saliency.size() == columns,
+          "sweep: column_saliency must hold a value for each of the ", columns, " columns, got ",
+          in.column_saliency.size());
+  for (std::int64_t j = 0; j < in.column_saliency.size(); ++j)
+    require(in.column_saliency[j] >= 0 && std::isfinite(in.column_saliency[j]), "sweep: column_saliency of column ", j,
+            " must be finite and not negative, got ", in.column_saliency[j]);
   same_shape(in.kept, "kept");
   require(out.codes.empty() || in.grids != nullptr, "sweep: outputs.codes needs grids");
   if (in.grids != nullptr) check_grids(*in.grids, rows, columns);
@@ -190,6 +221,7 @@ struct sweep_run {
   std::int32_t* keys(std::int64_t t) const { return memory.at<std::int32_t>(plan.keys) + t * tile_rows * width; }
   float* errors(std::int64_t t) const { return memory.at<float>(plan.errors) + t * tile_rows * columns; }
   const float* corner() const { return memory.at<float>(plan.corner[parity]); }
+  const float* column_saliency() const { return memory.at<float>(plan.column_saliency) + first; }
 
   /// How many tasks it takes to pack the part of U that the block from `start` on needs.
   std::int64_t pack_tasks(std::int64_t start) const {
@@ -235,11 +267,14 @@ struct sweep_run {
           for (std::int64_t c = 0; c < width; ++c)
             to[c * tile_rows + r] = in.kept(t * tile_rows + r, first + c) != 0 ? kept_key : 0;
         break;
+      case mask_rule::n_of_m:  // chosen group by group while the block is settled
+        std::fill_n(to, width * tile_rows, kept_key);
+        break;
       case mask_rule::unstructured:
-        saliency_keys(work(t), corner(), width, to);
+        saliency_keys(work(t), column_saliency(), width, to);
         break;
       case mask_rule::per_row:
-        saliency_keys(work(t), corner(), width, to);
+        saliency_keys(work(t), column_saliency(), width, to);
         keep_largest_of_rows(to, width, static_cast<std::int64_t>(options.sparsity * static_cast<double>(width)));
         break;
     }
@@ -259,6 +294,12 @@ struct sweep_run {
     tile.loss = memory.at<double>(plan.loss) + t * tile_rows;
     tile.codes = memory.at<std::uint8_t>(plan.codes) + t * tile_rows * width;
     tile.kept = memory.at<std::uint8_t>(plan.kept) + t * tile_rows * width;
+    if (options.mask == mask_rule::n_of_m) {
+      tile.pattern_keys = keys(t);
+      tile.pattern_kept = options.pattern_kept;
+      tile.pattern_width = options.pattern_width;
+      tile.column_saliency = column_saliency();
+    }
     sweep_counts counts;
     if (in.grids != nullptr) {
       tile.column_grid += first;
@@ -266,9 +307,11 @@ struct sweep_run {
         tile.scale += t * tile_rows;
         tile.zero += t * tile_rows;
       }
-      counts = settle_tile<true>(tile);
+      if (tile.row_factor != nullptr) tile.row_factor += t * tile_rows;
+      counts = in.grids->symmetry == quantization::grid_symmetry::zero_free ? settle_tile<grid_kind::zero_free>(tile)
+                                                                            : settle_tile<grid_kind::affine>(tile);
     } else {
-      counts = settle_tile<false>(tile);
+      counts = settle_tile<grid_kind::none>(tile);
     }
     const auto there = height(t);
     masked.fetch_add(counts.masked - width * (tile_rows - there), std::memory_order_relaxed);
@@ -297,11 +340,24 @@ inline sweep_result sweep_on(const host_executor& exec, const sweep_inputs<>& in
   auto* loss = memory.at<double>(plan.loss);
   std::fill_n(loss, tiles * tile_rows, 0.0);
 
+  auto* saliency = memory.at<float>(plan.column_saliency);
+  for (std::int64_t j = 0; j < columns; ++j)
+    saliency[j] = in.column_saliency.empty() ? 1.0F / in.upper(j, j) : in.column_saliency[j];
+
   sweep_run run{in, out, options, plan, memory, rows, columns};
   if (grids != nullptr) {
     auto* highest = memory.at<float>(plan.highest_code);
-    for (std::int64_t g = 0; g < grid_columns; ++g)
-      highest[g] = static_cast<float>(quantization::maximum_code(grids->bits[g], grids->symmetry));
+    for (std::int64_t g = 0; g < grid_columns; ++g) {
+      const auto largest = quantization::maximum_code(grids->bits[g], grids->symmetry);
+      highest[g] =
+          static_cast<float>(grids->symmetry == quantization::grid_symmetry::zero_free ? largest / 2 : largest);
+    }
+    if (!grids->row_factor.empty()) {
+      auto* factor = memory.at<float>(plan.row_factor);
+      std::fill(std::copy(grids->row_factor.begin(), grids->row_factor.end(), factor), factor + tiles * tile_rows,
+                1.0F);
+      run.grids.row_factor = factor;
+    }
     run.grids.highest_code = highest;
     run.grids.column_grid = grids->column_grid.data();
     run.grids.scale = grids->scale.data();

@@ -14,6 +14,7 @@ namespace miq::obs::detail {
 
 inline namespace MIQ_INSTRUCTION_SET {
 
+using miq::detail::absolute;
 using miq::detail::byte_lanes;
 using miq::detail::float_lanes;
 using miq::detail::int_lanes;
@@ -37,6 +38,8 @@ inline constexpr std::int64_t strip_rows = strip_vectors * lanes;
 static_assert(tile_rows % strip_rows == 0);
 /// Columns whose weights stay in registers while they are settled.
 inline constexpr int register_columns = 4;
+/// The most columns of a group of an N:M mask.
+inline constexpr std::int64_t largest_pattern = 64;
 /// Columns of U that are packed side by side for the update; a block's last ones may be packed by 4.
 inline constexpr int wide_panel = 6;
 inline constexpr int narrow_panel = 4;
@@ -116,11 +119,16 @@ struct sweep_tile {
   const std::int32_t* column_grid = nullptr;  ///< [width]
   const float* scale = nullptr;               ///< [grid columns, grid_stride] from this tile's first row on
   const float* zero = nullptr;
-  std::int64_t grid_stride = 0;         ///< distance of two grid columns; 0 where all rows share them
-  const float* highest_code = nullptr;  ///< [grid columns]
-  double* loss = nullptr;               ///< [tile_rows], added to
-  std::uint8_t* codes = nullptr;        ///< [width][tile_rows]
-  std::uint8_t* kept = nullptr;         ///< [width][tile_rows]
+  std::int64_t grid_stride = 0;            ///< distance of two grid columns; 0 where all rows share them
+  const float* row_factor = nullptr;       ///< [tile_rows], of the scales; null: 1
+  const float* highest_code = nullptr;     ///< [grid columns]; without zero: the outermost level of a half
+  std::int32_t* pattern_keys = nullptr;    ///< `keys` where an N:M mask is chosen on the way, else null
+  std::int64_t pattern_kept = 0;           ///< N
+  std::int64_t pattern_width = 0;          ///< M
+  const float* column_saliency = nullptr;  ///< [width], see `saliency_keys`; N:M masks only
+  double* loss = nullptr;                  ///< [tile_rows], added to
+  std::uint8_t* codes = nullptr;           ///< [width][tile_rows]
+  std::uint8_t* kept = nullptr;            ///< [width][tile_rows]
 };
 
 struct sweep_counts {
@@ -128,9 +136,32 @@ struct sweep_counts {
   std::int64_t clamped = 0;
 };
 
+/// What a sweep rounds to.
+enum class grid_kind { none, affine, zero_free };
+
+/// The largest key: never masked.
+inline constexpr std::int32_t kept_key = 0x7FFFFFFF;
+/// Below every limit: always masked.
+inline constexpr std::int32_t padding_key = -0x7FFFFFFF - 1;
+
+/// Saliencies as keys, `(w * column_saliency)^2`: the bits of non-negative floats order like integers. Overflowed
+/// updates give NaN, whose sign and payload must not leave the range of keys.
+inline int_lanes saliency_key(float_lanes weight, float column_saliency) {
+  const float_lanes root = weight * column_saliency;
+  const float_lanes saliency = root * root;
+  const int_lanes key = load<int_lanes>(&saliency) & 0x7FFFFFFF;
+  return key < 0x7F800000 ? key : int_lanes{} + 0x7F800000;
+}
+
+/// The keys of a tile.
+inline void saliency_keys(const float* work, const float* column_saliency, std::int64_t width, std::int32_t* keys) {
+  for (std::int64_t c = 0; c < width; ++c)
+    for (std::int64_t r = 0; r < tile_rows; r += lanes)
+      store(keys + c * tile_rows + r, saliency_key(load<float_lanes>(work + c * tile_rows + r), column_saliency[c]));
+}
+
 /// Settles `Columns` columns from `begin` on for one strip of rows, and makes their errors up in the rest of the block.
-/// Grids are used if `Quantise`.
-template <bool Quantise, int Columns>
+template <grid_kind Kind, int Columns>
 inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int64_t strip, integer_strip& masked_count,
                            integer_strip& clamped_count) {
   // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays far outside any
@@ -151,7 +182,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
     const float* scales = nullptr;
     const float* zeros = nullptr;
     float highest = 0;
-    if constexpr (Quantise) {
+    if constexpr (Kind != grid_kind::none) {
       const auto grid = tile.column_grid[column];
       scales = tile.scale + grid * std::max<std::int64_t>(tile.grid_stride, 1);
       zeros = tile.zero + grid * std::max<std::int64_t>(tile.grid_stride, 1);
@@ -162,7 +193,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
       const auto offset = v * lanes;
       const int_lanes masked = load<int_lanes>(tile.keys + at + offset) <= tile.limit;
       float_lanes settled = w[j][v];
-      if constexpr (Quantise) {
+      if constexpr (Kind != grid_kind::none) {
         float_lanes scale;
         float_lanes zero;
         if (tile.grid_stride != 0) {
@@ -172,13 +203,26 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
           scale = float_lanes{} + scales[0];
           zero = float_lanes{} + zeros[0];
         }
-        // The zero point is an integer, or 1/2 (symmetric, 1 bit), whose fraction goes in before rounding.
-        const float_lanes whole = (zero - 0.25F + rounder) - rounder;
-        const float_lanes position = settled / scale + (zero - whole);
-        const float_lanes wanted = ((position + rounder) - rounder) + whole;
-        const float_lanes code = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
-        clamped_count[v] -= (code != wanted) & ~masked;
-        settled = scale * (code - zero);
+        if (tile.row_factor != nullptr) scale *= load<float_lanes>(tile.row_factor + strip + offset);
+        float_lanes code;
+        if constexpr (Kind == grid_kind::zero_free) {
+          // The nearest level of the value's own sign: `highest` is the outermost of each half.
+          const int_lanes negative = settled < 0.0F;
+          const float_lanes wanted = (absolute(settled) / scale - zero + rounder) - rounder;
+          const float_lanes level = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
+          clamped_count[v] -= (level < wanted) & ~masked;
+          const float_lanes value = scale * (level + zero);
+          settled = negative ? -value : value;
+          code = negative ? highest - level : highest + 1.0F + level;
+        } else {
+          // The zero point is an integer, or 1/2 (symmetric, 1 bit), whose fraction goes in before rounding.
+          const float_lanes whole = (zero - 0.25F + rounder) - rounder;
+          const float_lanes position = settled / scale + (zero - whole);
+          const float_lanes wanted = ((position + rounder) - rounder) + whole;
+          code = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
+          clamped_count[v] -= (code != wanted) & ~masked;
+          settled = scale * (code - zero);
+        }
         const int_lanes stored = masked ? int_lanes{} : __builtin_convertvector(code, int_lanes);
         store(tile.codes + at + offset, __builtin_convertvector(stored, byte_lanes));
       }
@@ -208,17 +252,45 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
   }
 }
 
+/// Chooses the mask of one group of an N:M pattern from `column` on, for one strip of rows: of its columns the
+/// `pattern_kept` most salient stay, by the weights as they are now; ties by column.
+inline void choose_pattern(const sweep_tile& tile, std::int64_t column, std::int64_t strip) {
+  const auto width = std::min(tile.pattern_width, tile.width - column);
+  const auto masked = static_cast<std::int32_t>(std::max<std::int64_t>(width - tile.pattern_kept, 0));
+  for (std::int64_t row = strip; row < strip + strip_rows; row += lanes) {
+    int_lanes keys[largest_pattern];
+    for (std::int64_t c = 0; c < width; ++c)
+      keys[c] =
+          saliency_key(load<float_lanes>(tile.work + (column + c) * tile_rows + row), tile.column_saliency[column + c]);
+    for (std::int64_t c = 0; c < width; ++c) {
+      int_lanes before = {};  // how many go first
+      for (std::int64_t other = 0; other < width; ++other)
+        before -= other < c ? keys[other] <= keys[c] : keys[other] < keys[c];
+      std::int32_t* const to = tile.pattern_keys + (column + c) * tile_rows + row;
+      const int_lanes padding = load<int_lanes>(to) == padding_key;
+      store(to, padding | (before < masked) ? int_lanes{} + padding_key : int_lanes{} + kept_key);
+    }
+  }
+}
+
 /// Takes a tile through its block.
-template <bool Quantise>
+template <grid_kind Kind>
 inline sweep_counts settle_tile(const sweep_tile& tile) {
   sweep_counts counts;
+  const bool by_registers = tile.pattern_keys == nullptr || tile.pattern_width % register_columns == 0;
   for (std::int64_t strip = 0; strip < tile_rows; strip += strip_rows) {
     integer_strip masked = {};
     integer_strip clamped = {};
-    std::int64_t column = 0;
-    for (; column + register_columns <= tile.width; column += register_columns)
-      settle_columns<Quantise, register_columns>(tile, column, strip, masked, clamped);
-    for (; column < tile.width; ++column) settle_columns<Quantise, 1>(tile, column, strip, masked, clamped);
+    for (std::int64_t column = 0; column < tile.width;) {
+      if (tile.pattern_keys != nullptr && column % tile.pattern_width == 0) choose_pattern(tile, column, strip);
+      if (by_registers && column + register_columns <= tile.width) {
+        settle_columns<Kind, register_columns>(tile, column, strip, masked, clamped);
+        column += register_columns;
+      } else {
+        settle_columns<Kind, 1>(tile, column, strip, masked, clamped);
+        ++column;
+      }
+    }
     for (int v = 0; v < strip_vectors; ++v)
       for (int lane = 0; lane < lanes; ++lane) {
         counts.masked += masked[v][lane];
@@ -226,26 +298,6 @@ inline sweep_counts settle_tile(const sweep_tile& tile) {
       }
   }
   return counts;
-}
-
-/// The largest key: never masked.
-inline constexpr std::int32_t kept_key = 0x7FFFFFFF;
-/// Below every limit: always masked.
-inline constexpr std::int32_t padding_key = -0x7FFFFFFF - 1;
-
-/// The saliencies w^2 / U_jj^2 of a tile as keys: the bits of non-negative floats order like integers. Overflowed
-/// updates give NaN, whose sign and payload must not leave the range of keys.
-inline void saliency_keys(const float* work, const float* corner, std::int64_t width, std::int32_t* keys) {
-  for (std::int64_t c = 0; c < width; ++c) {
-    const float inverse_diagonal = 1.0F / corner[c * width + c];
-    for (std::int64_t r = 0; r < tile_rows; r += lanes) {
-      const float_lanes root = load<float_lanes>(work + c * tile_rows + r) * inverse_diagonal;
-      const float_lanes saliency = root * root;
-      int_lanes key = load<int_lanes>(&saliency) & 0x7FFFFFFF;
-      key = key < 0x7F800000 ? key : int_lanes{} + 0x7F800000;
-      store(keys + c * tile_rows + r, key);
-    }
-  }
 }
 
 /// In every row of a tile the `count` smallest keys become 0 and the others `kept_key`; ties by column. Finds the
