@@ -140,3 +140,62 @@ TEST_CASE("stored scales stay positive and finite", "[quantization]") {
             miq_oracle::nearest_half(static_cast<double>(scale)));
   }
 }
+
+TEST_CASE("grids without zero: two halves, and the nearest level of a value's own sign", "[quantization]") {
+  const int bits = GENERATE(1, 2, 3, 4, 5, 6, 7, 8);
+  miq::random_stream random(miq_test::seed());
+  for (int trial = 0; trial < 50; ++trial) {
+    affine_grid grid;
+    grid.zero_free = true;
+    grid.maximum_code = miq::quantization::maximum_code(bits, grid_symmetry::zero_free);
+    grid.zero = 0.5F + 0.5F * static_cast<float>(random.below(std::uint64_t{1} << bits));
+    grid.scale = static_cast<float>(0.01 + random.uniform());
+    REQUIRE(grid.maximum_code == (1 << bits) - 1);
+    const int half = 1 << (bits - 1);
+    float last = -INFINITY;
+    for (int code = 0; code <= grid.maximum_code; ++code) {
+      const float level = dequantise(code, grid);
+      REQUIRE(level > last);
+      REQUIRE(level == -dequantise(grid.maximum_code - code, grid));
+      REQUIRE(static_cast<double>(std::abs(level)) ==
+              Approx(static_cast<double>(grid.scale) *
+                     (static_cast<double>(grid.zero) + (code < half ? half - 1 - code : code - half))));
+      REQUIRE(quantise(level, grid) == code);
+      last = level;
+    }
+    for (int i = 0; i < 50; ++i) {
+      const auto value = static_cast<float>(2 * random.normal());
+      const auto code = quantise(value, grid);
+      const float off = std::abs(dequantise(code, grid) - value);
+      for (int other = value < 0 ? 0 : half; other < (value < 0 ? half : 2 * half); ++other)
+        REQUIRE(off <= std::abs(dequantise(other, grid) - value) * 1.00001F);
+      REQUIRE((code < half) == (value < 0));
+    }
+  }
+}
+
+TEST_CASE("grids of halves end at their reach", "[quantization]") {
+  const int bits = GENERATE(1, 2, 3, 4, 8);
+  for (const float nearest : {0.0F, 0.1F, 0.4F, 0.9F, 2.0F}) {
+    const auto grid = miq::quantization::grid_of_halves(nearest, 2.0F, bits, scale_format::float32);
+    CHECK(dequantise(grid.maximum_code, grid) == Approx(2.0F));
+    CHECK(grid.zero >= 0.5F);
+    CHECK(grid.zero <= static_cast<float>(1 << (bits - 1)));
+  }
+  const auto empty = miq::quantization::grid_of_range(0, 0, 3, grid_symmetry::zero_free, scale_format::float16);
+  CHECK(dequantise(empty.maximum_code, empty) == Approx(1.0F).epsilon(1e-3));
+}
+
+TEST_CASE("logarithmic scales: sixteen steps an octave", "[quantization]") {
+  miq::random_stream random(miq_test::seed());
+  for (int i = 0; i < 2000; ++i) {
+    const auto scale = static_cast<float>(std::exp(20 * random.normal()));
+    if (!(scale > 1e-37F) || !(scale < 1e37F)) continue;
+    const float stored = miq::quantization::stored_scale(scale, scale_format::logarithmic8);
+    REQUIRE(std::abs(std::log2(static_cast<double>(stored) / static_cast<double>(scale))) <= 1.0 / 32 + 1e-6);
+    REQUIRE(miq::quantization::stored_scale(stored, scale_format::logarithmic8) == stored);
+    const double steps = 16 * std::log2(static_cast<double>(stored));
+    REQUIRE(steps == Approx(std::nearbyint(steps)).margin(1e-4));
+  }
+  CHECK(miq::quantization::stored_scale(0.25F, scale_format::logarithmic8) == 0.25F);
+}

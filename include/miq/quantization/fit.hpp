@@ -11,8 +11,9 @@ namespace miq::quantization {
 
 /// How the range that a grid covers is found.
 enum class range_rule {
-  min_max,     ///< from the smallest to the largest weight
-  clip_search  ///< the share of that range with the least squared error, weighted if `column_weights` are given
+  min_max,     ///< from the smallest to the largest weight; grids without zero have no gap then
+  clip_search  ///< the share of that range with the least squared error, weighted if `column_weights` are given; for
+               ///< grids without zero also the gap between their halves
 };
 
 /// What `fit_grids` may be asked for.
@@ -29,7 +30,8 @@ struct fit_options {
 struct fit_result {
   std::int64_t empty = 0;     ///< grids whose weights are all 0, or all left out by the mask; they cover [-1, 1]
   std::int64_t clipped = 0;   ///< grids for which the clip search kept less than the whole range
-  std::int64_t rescaled = 0;  ///< scales outside what `format` holds, moved to the nearest that it does
+  std::int64_t rescaled = 0;  ///< scales outside what `format` holds, moved to the nearest that it does (a factor of
+                              ///< rank-one scales that multiplies others is not counted)
 };
 
 /// Fits the grids of a layer.
@@ -45,6 +47,10 @@ struct fit_result {
 /// @throws invalid_argument  for shapes that do not fit, widths outside 1 to 8, labels outside the groups, weights that
 ///                           are not finite (with the row and column)
 ///
+/// Rank-one scales: the rows' and columns' (or groups') factors follow the root mean square of the kept weights that
+/// are not 0, by four rounds of alternation; then each group's common factor (and gap) is searched in these units on a
+/// histogram of its weights, so that a candidate costs as much as the grid has levels.
+///
 /// Cost: min_max reads the weights twice; clip_search costs `clip_steps` quantisations of each weight. The clip search
 /// is the one of GPTQ's public implementation with the squared error, after Choukroun et al. 2019 ("Low-bit
 /// quantization of neural networks for efficient inference"). Deterministic, whatever the number of threads.
@@ -53,6 +59,20 @@ grid_set fit_grids(const Exec& exec, matrix_view<const float, memory_of<Exec>> w
                    vector_view<const std::int32_t, memory_of<Exec>> labels, std::span<const std::uint8_t> bits,
                    const fit_options& options = {}, vector_view<const float, memory_of<Exec>> column_weights = {},
                    matrix_view<const std::uint8_t, memory_of<Exec>> kept = {}, fit_result* result = nullptr);
+
+/// What the grids of every group would cost at several widths: the squared errors, weighted by `column_weights`, of
+/// what `fit_grids` would choose. The measured rate-distortion curve of a group, for allocation.
+///
+/// @param widths  1 to 8 each
+/// @return        [groups, widths]
+/// Other parameters, cost for each width (one pass for all widths with rank-one layouts), allocation and errors as for
+/// `fit_grids`; `options.range` must be `clip_search`.
+template <executor Exec>
+matrix<double> grid_errors(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                           vector_view<const std::int32_t, memory_of<Exec>> labels, std::int64_t groups,
+                           std::span<const std::uint8_t> widths, const fit_options& options,
+                           vector_view<const float, memory_of<Exec>> column_weights = {},
+                           matrix_view<const std::uint8_t, memory_of<Exec>> kept = {});
 
 }  // namespace miq::quantization
 

@@ -7,6 +7,9 @@
 
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/detail/vector_transpose.hpp>
+#include <miq/quantization/detail/column_groups.hpp>
+#include <miq/quantization/detail/grid_search.hpp>
+#include <miq/quantization/detail/rank_one.hpp>
 
 namespace miq::quantization {
 
@@ -27,9 +30,11 @@ inline double quantisation_error(const float* values, const float* costs, std::i
   // grid.
   constexpr float rounder = 0x1.8p23F;
   constexpr std::int64_t tile = 256;
-  const float whole = std::floor(grid.zero);
-  const float fraction = grid.zero - whole;
-  const float_lanes limit = float_lanes{} + static_cast<float>(grid.maximum_code);
+  const float whole = grid.zero_free ? 0.0F : std::floor(grid.zero);
+  const float fraction = grid.zero_free ? -grid.zero : grid.zero - whole;
+  const float offset = grid.zero_free ? grid.zero : -grid.zero;
+  const float_lanes limit =
+      float_lanes{} + static_cast<float>(grid.zero_free ? grid.maximum_code / 2 : grid.maximum_code);
   double total = 0;
   for (std::int64_t first = 0; first < count; first += tile) {
     const auto last = std::min(count, first + tile);
@@ -46,9 +51,10 @@ inline double quantisation_error(const float* values, const float* costs, std::i
           cost[k - i] = costs != nullptr ? costs[k] : 1.0F;
         }
       }
+      if (grid.zero_free) value = miq::detail::absolute(value);
       const float_lanes rounded = ((value / grid.scale + fraction) + rounder) - rounder;
       const float_lanes code = miq::detail::larger(miq::detail::smaller(rounded + whole, limit), float_lanes{});
-      const float_lanes error = value - grid.scale * (code - grid.zero);
+      const float_lanes error = value - grid.scale * (code + offset);
       sum += cost * error * error;
     }
     for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(sum[lane]);
@@ -88,68 +94,53 @@ inline value_range range_of(const float* values, std::int64_t count) {
 
 }  // namespace MIQ_INSTRUCTION_SET
 
-struct fitted_grid {
-  affine_grid grid;
-  bool empty = false;
-  bool clipped = false;
-  bool rescaled = false;
-};
-
 /// The min/max grid of a range.
 inline fitted_grid fit_range(const value_range& range, int bits, const fit_options& options) {
   fitted_grid fitted;
   fitted.empty = range.lowest == 0 && range.highest == 0;
+  fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, scale_format::float32);
+  if (options.format == scale_format::float32) return fitted;
+  store_scale(fitted, options.format);
+  // The zero point goes with the scale as it is stored.
   fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, options.format);
-  if (options.format != scale_format::float32) {
-    const float exact = grid_of_range(range.lowest, range.highest, bits, options.symmetry, scale_format::float32).scale;
-    fitted.rescaled = !(std::abs(fitted.grid.scale - exact) <= 0x1.0p-10F * exact);
-  }
   return fitted;
 }
 
-/// The grid of one buffer of weights, its range searched.
+/// The grid of one buffer of weights, its range (and the gap of a grid without zero) searched; `least` receives its
+/// squared error.
 inline fitted_grid search_clip(const float* values, const float* costs, std::int64_t count, int bits,
-                               const fit_options& options) {
+                               const fit_options& options, double& least) {
   const auto range = range_of(values, count);
   auto fitted = fit_range(range, bits, options);
+  least = quantisation_error(values, costs, count, fitted.grid);
   if (fitted.empty) return fitted;
-  double least = quantisation_error(values, costs, count, fitted.grid);
-  for (int step = 1; step < options.clip_steps; ++step) {
-    const double share = 1 - (1 - options.smallest_clip) * step / (options.clip_steps - 1);
-    const auto candidate = grid_of_range(static_cast<float>(share * static_cast<double>(range.lowest)),
-                                         static_cast<float>(share * static_cast<double>(range.highest)), bits,
-                                         options.symmetry, options.format);
+  const auto consider = [&](const affine_grid& candidate, bool clipped) {
     const double error = quantisation_error(values, costs, count, candidate);
     if (error < least) {
       least = error;
       fitted.grid = candidate;
-      fitted.clipped = true;
+      fitted.clipped = clipped;
+    }
+  };
+  const double reach = std::max(-static_cast<double>(range.lowest), static_cast<double>(range.highest));
+  for (int step = 0; step < options.clip_steps; ++step) {
+    const double share = clip_share(options, step);
+    if (options.symmetry == grid_symmetry::zero_free) {
+      for_each_gap(bits, [&](float gap) {
+        affine_grid candidate = fitted.grid;
+        candidate.zero = gap;
+        candidate.scale = stored_scale(
+            static_cast<float>(share * reach) / (gap + static_cast<float>(candidate.maximum_code / 2)), options.format);
+        consider(candidate, step > 0);
+      });
+    } else if (step > 0) {
+      consider(grid_of_range(static_cast<float>(share * static_cast<double>(range.lowest)),
+                             static_cast<float>(share * static_cast<double>(range.highest)), bits, options.symmetry,
+                             options.format),
+               true);
     }
   }
   return fitted;
-}
-
-/// The columns of every group, group after group.
-struct column_groups {
-  std::vector<std::int64_t> start;    // [groups + 1]
-  std::vector<std::int64_t> columns;  // [columns]
-
-  std::span<const std::int64_t> of(std::int64_t group) const {
-    const auto g = static_cast<std::size_t>(group);
-    return {columns.data() + start[g], static_cast<std::size_t>(start[g + 1] - start[g])};
-  }
-};
-
-inline column_groups columns_by_group(vector_view<const std::int32_t> labels, std::int64_t groups) {
-  column_groups result;
-  result.start.assign(static_cast<std::size_t>(groups) + 1, 0);
-  result.columns.resize(static_cast<std::size_t>(labels.size()));
-  for (const auto label : labels) ++result.start[static_cast<std::size_t>(label) + 1];
-  for (std::size_t g = 0; g < static_cast<std::size_t>(groups); ++g) result.start[g + 1] += result.start[g];
-  auto next = result.start;
-  for (std::int64_t c = 0; c < labels.size(); ++c)
-    result.columns[static_cast<std::size_t>(next[static_cast<std::size_t>(labels[c])]++)] = c;
-  return result;
 }
 
 inline void check_fit(matrix_view<const float> weights, vector_view<const std::int32_t> labels,
@@ -190,6 +181,7 @@ struct grid_fit {
   matrix_view<const std::uint8_t> kept;
   const column_groups& members;
   grid_set& fitted;
+  double* errors = nullptr;  // [groups], receives the squared errors of a search
 
   /// Columns of one task where each column has its own grid, rows of one where each row has.
   static constexpr std::int64_t tile = 16;
@@ -269,6 +261,8 @@ struct grid_fit {
     const bool own_columns = fitted.layout == grid_layout::per_column;
     const auto tasks = own_rows ? row_tiles() : (own_columns ? (columns + tile - 1) / tile : groups);
     std::pmr::vector<fit_result> counts(static_cast<std::size_t>(tasks), exec.resource());
+    std::pmr::vector<double> task_errors(static_cast<std::size_t>(errors != nullptr ? tasks * groups : 0),
+                                         exec.resource());
     exec.parallel_for(tasks, [&](std::int64_t task) {
       std::pmr::vector<float> values(std::pmr::new_delete_resource());
       std::pmr::vector<float> costs(std::pmr::new_delete_resource());
@@ -277,11 +271,13 @@ struct grid_fit {
         values.push_back(weights(r, c));
         if (!column_weights.empty()) costs.push_back(column_weights[c]);
       };
-      const auto search = [&](std::int64_t row_grid, std::int64_t grid_column) {
+      const auto search = [&](std::int64_t row_grid, std::int64_t grid_column, std::int64_t group) {
+        double error = 0;
         put(row_grid, grid_column,
             search_clip(values.data(), costs.empty() ? nullptr : costs.data(), static_cast<std::int64_t>(values.size()),
-                        bits(grid_column), options),
+                        bits(grid_column), options, error),
             counts[static_cast<std::size_t>(task)]);
+        if (errors != nullptr) task_errors[static_cast<std::size_t>(task * groups + group)] += error;
         values.clear();
         costs.clear();
       };
@@ -289,40 +285,37 @@ struct grid_fit {
         for (auto r = task * tile; r < std::min(rows, (task + 1) * tile); ++r)
           for (std::int64_t g = 0; g < groups; ++g) {
             for (const auto c : members.of(g)) gather(r, c);
-            search(r, g);
+            search(r, g, g);
           }
       } else if (own_columns) {
         for (auto c = task * tile; c < std::min(columns, (task + 1) * tile); ++c) {
           for (std::int64_t r = 0; r < rows; ++r) gather(r, c);
-          search(0, c);
+          search(0, c, labels[c]);
         }
       } else {
         for (std::int64_t r = 0; r < rows; ++r)
           for (const auto c : members.of(task)) gather(r, c);
-        search(0, task);
+        search(0, task, task);
       }
     });
+    if (errors != nullptr)
+      for (std::int64_t task = 0; task < tasks; ++task)
+        for (std::int64_t g = 0; g < groups; ++g) errors[g] += task_errors[static_cast<std::size_t>(task * groups + g)];
     return sum(counts);
   }
 };
 
-inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float> weights,
-                             vector_view<const std::int32_t> labels, std::span<const std::uint8_t> bits,
-                             const fit_options& options, vector_view<const float> column_weights,
-                             matrix_view<const std::uint8_t> kept, fit_result* result) {
-  check_fit(weights, labels, bits, options, column_weights, kept);
-  const auto rows = weights.rows();
-  const auto columns = weights.columns();
-  const auto groups = static_cast<std::int64_t>(bits.size());
-  const auto members = columns_by_group(labels, groups);
+/// A grid set of the right shape, without scales.
+inline grid_set empty_grids(std::int64_t rows, vector_view<const std::int32_t> labels,
+                            std::span<const std::uint8_t> bits, const fit_options& options) {
+  const auto columns = labels.size();
   const bool own_rows = options.layout == grid_layout::per_row_and_group;
-  const bool own_columns = options.layout == grid_layout::per_column;
-
+  const bool own_columns = has_column_scales(options.layout);
+  const auto grid_columns = own_columns ? columns : static_cast<std::int64_t>(bits.size());
   grid_set fitted;
   fitted.symmetry = options.symmetry;
   fitted.format = options.format;
   fitted.layout = options.layout;
-  const auto grid_columns = own_columns ? columns : groups;
   fitted.scale = matrix<float>(own_rows ? rows : 1, grid_columns);
   fitted.zero = matrix<float>(own_rows ? rows : 1, grid_columns);
   fitted.bits.resize(static_cast<std::size_t>(grid_columns));
@@ -331,12 +324,93 @@ inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float>
     fitted.column_grid[static_cast<std::size_t>(c)] = own_columns ? static_cast<std::int32_t>(c) : labels[c];
   for (std::int64_t g = 0; g < grid_columns; ++g)
     fitted.bits[static_cast<std::size_t>(g)] = bits[static_cast<std::size_t>(own_columns ? labels[g] : g)];
+  return fitted;
+}
 
+/// What a set of rank-one grids becomes once factors and groups are known.
+inline fit_result assemble_rank_one(const rank_one_fit& fit, const rank_one_factors& factors,
+                                    std::span<const value_histogram> values, std::span<const std::uint8_t> bits,
+                                    grid_set& fitted) {
+  fit_result counts;
+  const auto& options = fit.options;
+  fitted.row_factor.resize(factors.row.size());
+  for (std::size_t r = 0; r < factors.row.size(); ++r) fitted.row_factor[r] = static_cast<float>(factors.row[r]);
+  std::vector<fitted_grid> of_group(bits.size());
+  for (std::size_t g = 0; g < bits.size(); ++g) {
+    of_group[g] = fit.fit_group(values[g], bits[g]).fit;
+    counts.empty += of_group[g].empty ? 1 : 0;
+    counts.clipped += of_group[g].clipped ? 1 : 0;
+    counts.rescaled += of_group[g].rescaled ? 1 : 0;
+  }
+  for (std::int64_t c = 0; c < fit.labels.size(); ++c) {
+    const auto& own = of_group[static_cast<std::size_t>(fit.labels[c])];
+    const auto at = static_cast<std::int64_t>(fitted.column_grid[static_cast<std::size_t>(c)]);
+    fitted.zero(0, at) = own.grid.zero;
+    fitted.scale(0, at) = stored_scale(
+        static_cast<float>(factors.column[static_cast<std::size_t>(c)] * static_cast<double>(own.grid.scale)),
+        options.format);
+  }
+  if (options.format == scale_format::logarithmic8) counts.rescaled += limit_logarithms(fitted.row_factor);
+  return counts;
+}
+
+inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float> weights,
+                             vector_view<const std::int32_t> labels, std::span<const std::uint8_t> bits,
+                             const fit_options& options, vector_view<const float> column_weights,
+                             matrix_view<const std::uint8_t> kept, fit_result* result) {
+  check_fit(weights, labels, bits, options, column_weights, kept);
   miq::detail::require_finite(exec, weights, "fit_grids", "weights");
-  const grid_fit fit{exec, weights, labels, options, column_weights, kept, members, fitted};
-  const auto counts = options.range == range_rule::min_max ? fit.by_range() : fit.by_search();
+  const auto members = columns_by_group(labels, static_cast<std::int64_t>(bits.size()));
+  auto fitted = empty_grids(weights.rows(), labels, bits, options);
+  fit_result counts;
+  if (is_rank_one(options.layout)) {
+    const rank_one_fit fit{exec, weights, labels, options, column_weights, kept, members};
+    const auto factors = fit.factors();
+    counts = assemble_rank_one(fit, factors, fit.histograms(factors), bits, fitted);
+  } else {
+    const grid_fit fit{exec, weights, labels, options, column_weights, kept, members, fitted};
+    counts = options.range == range_rule::min_max ? fit.by_range() : fit.by_search();
+  }
+  if (options.format == scale_format::logarithmic8)
+    counts.rescaled += limit_logarithms({fitted.scale.data(), static_cast<std::size_t>(fitted.scale.size())});
   if (result != nullptr) *result = counts;
   return fitted;
+}
+
+inline matrix<double> grid_errors_on(const host_executor& exec, matrix_view<const float> weights,
+                                     vector_view<const std::int32_t> labels, std::int64_t groups,
+                                     std::span<const std::uint8_t> widths, const fit_options& options,
+                                     vector_view<const float> column_weights, matrix_view<const std::uint8_t> kept) {
+  require(groups >= 1, "grid_errors: groups must be at least 1, got ", groups);
+  require(!widths.empty(), "grid_errors: widths must not be empty");
+  require(options.range == range_rule::clip_search, "grid_errors: range must be range_rule::clip_search");
+  const std::vector<std::uint8_t> one_each(static_cast<std::size_t>(groups), widths[0]);
+  check_fit(weights, labels, one_each, options, column_weights, kept);
+  for (const auto width : widths)
+    require(width >= minimum_bits && width <= maximum_bits, "grid_errors: widths must be 1 to 8, got ",
+            static_cast<int>(width));
+  miq::detail::require_finite(exec, weights, "grid_errors", "weights");
+  const auto members = columns_by_group(labels, groups);
+  const auto count = static_cast<std::int64_t>(widths.size());
+  matrix<double> errors(groups, count);
+  if (is_rank_one(options.layout)) {
+    const rank_one_fit fit{exec, weights, labels, options, column_weights, kept, members};
+    const auto values = fit.histograms(fit.factors());
+    exec.parallel_for(groups * count, [&](std::int64_t i) {
+      errors(i / count, i % count) =
+          fit.fit_group(values[static_cast<std::size_t>(i / count)], widths[static_cast<std::size_t>(i % count)]).error;
+    });
+    return errors;
+  }
+  std::vector<double> of_group(static_cast<std::size_t>(groups));
+  for (std::int64_t w = 0; w < count; ++w) {
+    const std::vector<std::uint8_t> bits(static_cast<std::size_t>(groups), widths[static_cast<std::size_t>(w)]);
+    auto fitted = empty_grids(weights.rows(), labels, bits, options);
+    std::fill(of_group.begin(), of_group.end(), 0.0);
+    grid_fit{exec, weights, labels, options, column_weights, kept, members, fitted, of_group.data()}.by_search();
+    for (std::int64_t g = 0; g < groups; ++g) errors(g, w) = of_group[static_cast<std::size_t>(g)];
+  }
+  return errors;
 }
 
 }  // namespace detail
@@ -347,6 +421,15 @@ grid_set fit_grids(const Exec& exec, matrix_view<const float, memory_of<Exec>> w
                    const fit_options& options, vector_view<const float, memory_of<Exec>> column_weights,
                    matrix_view<const std::uint8_t, memory_of<Exec>> kept, fit_result* result) {
   return detail::fit_grids_on(exec, weights, labels, bits, options, column_weights, kept, result);
+}
+
+template <executor Exec>
+matrix<double> grid_errors(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                           vector_view<const std::int32_t, memory_of<Exec>> labels, std::int64_t groups,
+                           std::span<const std::uint8_t> widths, const fit_options& options,
+                           vector_view<const float, memory_of<Exec>> column_weights,
+                           matrix_view<const std::uint8_t, memory_of<Exec>> kept) {
+  return detail::grid_errors_on(exec, weights, labels, groups, widths, options, column_weights, kept);
 }
 
 }  // namespace miq::quantization
