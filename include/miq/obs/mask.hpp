@@ -1,0 +1,52 @@
+// obs/mask.hpp: chooses a mask from the weights as they are, for a sweep or a refit that takes it as given.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+
+namespace miq::obs {
+
+/// Which weights compete with each other for a place.
+enum class mask_scope {
+  layer,         ///< all: the floor(sparsity * weights) least salient are masked; ties by row, then column
+  column_block,  ///< those of a block of columns, all rows: floor(sparsity * weights of the block); ties as above
+  row,           ///< those of a row: floor(sparsity * columns); ties by column
+  n_of_m         ///< those of a row and `pattern_width` columns side by side, of which `pattern_kept` stay
+};
+
+/// What `select_mask` may be asked for.
+struct mask_options {
+  mask_scope scope = mask_scope::layer;
+  double sparsity = 0.5;            ///< share of masked weights in [0, 1); not for n_of_m
+  std::int64_t column_block = 128;  ///< columns of a block, at least 1
+  std::int64_t pattern_kept = 2;    ///< N of N:M masks
+  std::int64_t pattern_width = 4;   ///< M of N:M masks; a last group with fewer columns keeps as many
+};
+
+/// Chooses the mask by the saliencies `(|w| * column_saliency)^2`.
+///
+/// `column_saliency` makes the criterion: 1 / U_jj with U from `obs::factor` for the first step of OBS (LeCun, Denker
+/// and Solla 1990; Hassibi and Stork 1993; in this form Frantar and Alistarh 2023), sqrt(H_jj) for Wanda (Sun et al.
+/// 2024), ones for the magnitude. A sweep that chooses as it goes (`sweep_options::mask`) sees weights that already
+/// make up for earlier errors, which this function does not; but it can weigh all columns against each other.
+///
+/// @param exec             where to run. Allocates counters, a few thousand integers for each of at most 64 tasks; for
+///                         rows and patterns the keys of one row per task.
+/// @param weights          [rows, columns], finite
+/// @param column_saliency  [columns], finite, not negative
+/// @param kept             [rows, columns], receives 0 where a weight is masked, 1 elsewhere; must not overlap
+/// @return                 weights masked
+/// @throws invalid_argument  for shapes that do not fit, options out of range, values that are not finite; nothing is
+///                           written
+/// Cost: four passes over the weights (layer, column_block), one (row, n_of_m). Deterministic, whatever the number of
+/// threads.
+template <executor Exec>
+std::int64_t select_mask(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                         vector_view<const float, memory_of<Exec>> column_saliency,
+                         matrix_view<std::uint8_t, memory_of<Exec>> kept, const mask_options& options = {});
+
+}  // namespace miq::obs
+
+#include <miq/obs/detail/mask.inl>
