@@ -154,6 +154,29 @@ TEST_CASE("layers and what is observed equal the formulas in double precision", 
   }
 }
 
+TEST_CASE("one input of a layer alone is what an observer of the whole layer sees", "[forward]") {
+  const bool norm_before = GENERATE(true, false);
+  const auto model = random_model(norm_before, activation::relu, 13, seed());
+  const miq::host_executor exec({.threads = 2});
+  forward_pass pass(exec, model, {.tokens_per_batch = 40});
+  forward_pass other(exec, model, {.tokens_per_batch = 40});
+  const auto hidden = pass.embed(random_windows(7, 13, model.config.vocabulary, seed()));
+  REQUIRE(pass.batches(hidden) == 3);
+  std::map<layer_input, std::vector<float>> whole;
+  pass.observe_layer(1, hidden, [&](layer_input input, miq::matrix_view<const float> x) {
+    whole[input].insert(whole[input].end(), x.data(), x.data() + x.size());
+  });
+  for (const auto input : all_layer_inputs) {
+    std::vector<float> seen;
+    for (std::int64_t batch = 0; batch < 3; ++batch) {
+      const auto x = other.input_of(1, input, hidden, batch);
+      seen.insert(seen.end(), x.data(), x.data() + x.size());
+    }
+    CHECK(seen == whole[input]);
+  }
+  CHECK_THROWS_AS(pass.input_of(1, layer_input::fc1, hidden, 3), miq::invalid_argument);
+}
+
 TEST_CASE("losses are those of the logits", "[forward]") {
   const auto model = random_model(true, activation::relu, 19, seed());
   const miq::host_executor exec({.threads = 2});

@@ -14,10 +14,15 @@ using miq::detail::require;
 
 constexpr std::int64_t position_offset = 2;  // OPT's table of positions begins with two rows that are never used
 
+/// Windows of one batch.
+std::int64_t windows_together(std::int64_t context, std::int64_t tokens_per_batch) {
+  return std::max<std::int64_t>(1, tokens_per_batch / context);
+}
+
 /// Calls `body(first row, rows)` for batches of whole windows.
 template <class Body>
 void for_batches(std::int64_t windows, std::int64_t context, std::int64_t tokens_per_batch, Body body) {
-  const std::int64_t together = std::max<std::int64_t>(1, tokens_per_batch / context);
+  const std::int64_t together = windows_together(context, tokens_per_batch);
   for (std::int64_t window = 0; window < windows; window += together)
     body(window * context, std::min(together, windows - window) * context);
 }
@@ -85,15 +90,18 @@ hidden_states forward_pass::embed(const token_windows& windows) {
 }
 
 void forward_pass::run_batch(const decoder_layer& layer, miq::matrix_view<const float> input,
-                             miq::matrix_view<float> output, std::int64_t context, const layer_observer* observer) {
+                             miq::matrix_view<float> output, std::int64_t context, const layer_observer* observer,
+                             layer_input last_observed) {
   const auto& config = model_.config;
   const std::int64_t tokens = input.rows();
   reserve(tokens);
   const auto first_rows = [tokens](miq::matrix<float>& m) { return m.view().rows_from(0, tokens); };
   const auto normed = first_rows(normed_), query = first_rows(query_), key = first_rows(key_),
              value = first_rows(value_), mixed = first_rows(mixed_), inner = first_rows(inner_);
-  const auto show = [observer](layer_input which, miq::matrix_view<const float> x) {
+  /// Whether that was all.
+  const auto show = [&](layer_input which, miq::matrix_view<const float> x) {
     if (observer != nullptr) (*observer)(which, x);
+    return observer != nullptr && which == last_observed;
   };
 
   miq::matrix_view<const float> attention_input = input;
@@ -101,14 +109,14 @@ void forward_pass::run_batch(const decoder_layer& layer, miq::matrix_view<const 
     normalise(exec_, layer.self_attn_layer_norm, input, normed);
     attention_input = normed;
   }
-  show(layer_input::attention, attention_input);
+  if (show(layer_input::attention, attention_input)) return;
   const auto& projections = layer.self_attn;
   const float scale = 1 / std::sqrt(static_cast<float>(config.head_size()));
   multiply(exec_, attention_input, projections.q_proj.weight, query, {.bias = projections.q_proj.bias, .scale = scale});
   multiply(exec_, attention_input, projections.k_proj.weight, key, {.bias = projections.k_proj.bias});
   multiply(exec_, attention_input, projections.v_proj.weight, value, {.bias = projections.v_proj.bias});
   attend(exec_, query, key, value, config.heads, context, mixed);
-  show(layer_input::out_proj, mixed);
+  if (show(layer_input::out_proj, mixed)) return;
 
   const auto middle = query;  // the residual stream between the two blocks; the queries are no longer needed
   multiply(exec_, mixed, projections.out_proj.weight, middle, {.bias = projections.out_proj.bias, .residual = input});
@@ -119,11 +127,10 @@ void forward_pass::run_batch(const decoder_layer& layer, miq::matrix_view<const 
   } else {
     normalise(exec_, layer.self_attn_layer_norm, middle, middle);
   }
-  show(layer_input::fc1, feed_forward_input);
+  if (show(layer_input::fc1, feed_forward_input)) return;
   multiply(exec_, feed_forward_input, layer.fc1.weight, inner,
            {.bias = layer.fc1.bias, .apply_activation = true, .function = config.feed_forward_activation});
-  show(layer_input::fc2, inner);
-  if (observer != nullptr) return;
+  if (show(layer_input::fc2, inner)) return;
 
   multiply(exec_, inner, layer.fc2.weight, output, {.bias = layer.fc2.bias, .residual = middle});
   if (!config.layer_norm_before) normalise(exec_, layer.final_layer_norm, output, output);
@@ -144,6 +151,27 @@ void forward_pass::observe_layer(std::int64_t index, const hidden_states& hidden
   for_batches(hidden.windows, hidden.context, options_.tokens_per_batch, [&](std::int64_t first, std::int64_t rows) {
     run_batch(layer, hidden.values.view().rows_from(first, rows), {}, hidden.context, &observer);
   });
+}
+
+std::int64_t forward_pass::batches(const hidden_states& hidden) const {
+  const auto together = windows_together(hidden.context, options_.tokens_per_batch);
+  return (hidden.windows + together - 1) / together;
+}
+
+miq::matrix_view<const float> forward_pass::input_of(std::int64_t index, layer_input which, const hidden_states& hidden,
+                                                     std::int64_t batch) {
+  check("input_of", hidden, model_.config);
+  require(batch >= 0 && batch < batches(hidden), "input_of: batch must be 0 to ", batches(hidden) - 1, ", got ", batch);
+  const auto together = windows_together(hidden.context, options_.tokens_per_batch);
+  const auto first = batch * together;
+  const auto rows = std::min(together, hidden.windows - first) * hidden.context;
+  miq::matrix_view<const float> seen;
+  const layer_observer keep = [&](layer_input input, miq::matrix_view<const float> x) {
+    if (input == which) seen = x;
+  };
+  run_batch(model_.layers.at(static_cast<std::size_t>(index)),
+            hidden.values.view().rows_from(first * hidden.context, rows), {}, hidden.context, &keep, which);
+  return seen;
 }
 
 /// What the head multiplies: the last hidden states after the final layer norm and projection.

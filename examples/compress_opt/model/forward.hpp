@@ -68,6 +68,14 @@ class forward_pass {
   /// compute the last product.
   void observe_layer(std::int64_t index, const hidden_states& hidden, const layer_observer& observer);
 
+  /// How many batches `hidden` is taken in.
+  std::int64_t batches(const hidden_states& hidden) const;
+
+  /// What one input of the layer receives for the tokens of one batch, [tokens, columns]: computes the layer as far as
+  /// that, with its weights as they are now. Valid until the next call of this pass.
+  miq::matrix_view<const float> input_of(std::int64_t index, layer_input which, const hidden_states& hidden,
+                                         std::int64_t batch);
+
   /// Mean negative log likelihood of tokens 1 to context - 1 of each window, given the output of the last layer.
   /// Logits exist only in tiles, at most a megabyte a thread. @throws miq::invalid_argument if a window has fewer than
   /// two tokens or the shapes do not match
@@ -88,7 +96,7 @@ class forward_pass {
 
   void reserve(std::int64_t tokens);
   void run_batch(const decoder_layer& layer, miq::matrix_view<const float> input, miq::matrix_view<float> output,
-                 std::int64_t context, const layer_observer* observer);
+                 std::int64_t context, const layer_observer* observer, layer_input last_observed = layer_input::fc2);
   miq::matrix<float> last_states(miq::matrix_view<const float> hidden);
 };
 
