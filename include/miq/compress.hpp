@@ -2,11 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <miq/allocation/bit_budget.hpp>
+#include <miq/allocation/expected_error.hpp>
+#include <miq/allocation/headroom.hpp>
 #include <miq/allocation/importance.hpp>
+#include <miq/allocation/rate_distortion.hpp>
+#include <miq/calibration/cross_moments.hpp>
 #include <miq/calibration/statistics.hpp>
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
@@ -17,7 +22,11 @@
 #include <miq/information/estimator.hpp>
 #include <miq/information/normalisation.hpp>
 #include <miq/obs/factor.hpp>
+#include <miq/obs/mask.hpp>
+#include <miq/obs/mask_search.hpp>
+#include <miq/obs/refit.hpp>
 #include <miq/obs/sweep.hpp>
+#include <miq/obs/target.hpp>
 #include <miq/quantization/fit.hpp>
 #include <miq/quantization/storage.hpp>
 
@@ -40,7 +49,30 @@ constexpr bool groups_by_information(column_grouping grouping) {
 /// When the mask is chosen.
 enum class mask_timing {
   inside_sweep,  ///< block by block, in the sweep that quantises
-  before_sweep   ///< by a sweep that only prunes; then the budget knows how many weights each column keeps
+  before_sweep   ///< beforehand; then grids and budget know which weights are kept
+};
+
+/// How a mask that is chosen before the sweep is found.
+enum class mask_method {
+  pruning_sweep,  ///< by a sweep that only prunes
+  search,         ///< the same, then `obs::mask_search` from there; not for N:M masks
+  selection       ///< all at once from the weights as they are, over the whole layer, each row, or N:M
+};
+
+/// What makes a weight worth keeping; each times `|w|`.
+enum class mask_saliency {
+  obs,       ///< 1 / U_jj
+  wanda,     ///< the root mean square of the column's activations
+  magnitude  ///< 1
+};
+
+/// The order in which the sweep takes the columns. Scales are known before the sweep, so that no order shows in what is
+/// stored: results are in the layer's own order.
+enum class column_order {
+  natural,              ///< as they come
+  descending_diagonal,  ///< by their second moment, largest first (GPTQ's "act order"); ties by column
+  by_group,             ///< group after group
+  representatives       ///< redundant columns of each group first, see `grouping::order_by_representatives`
 };
 
 /// What makes a column worth bits.
@@ -50,14 +82,34 @@ enum class bit_importance {
                ///< columns have made up for it, so that redundant columns count little
 };
 
+/// How groups get their bits.
+enum class bit_allocation {
+  rate_distortion,  ///< from what fitted grids of every width would lose, exactly: `allocation::rate_distortion`
+  by_importance     ///< `allocation::allocate_bits` with `bit_importance`
+};
+
 /// The whole way, from estimator to quantizer. The defaults are the method `mi`; `sparsegpt_options` and
 /// `enhanced_options` give the other two.
 struct compress_options {
+  // Target
+  /// How far the weights move to make up for what earlier layers have lost, 0 to 1, see `obs::shift_target`. Needs
+  /// `prepared_inputs::drift`; without it weights stay what they are.
+  double target_strength = 1;
+
   // Pruning
-  double sparsity = 0.5;                               ///< share of masked weights, [0, 1)
+  double sparsity = 0.5;                               ///< share of masked weights, [0, 1); N:M masks have their own
   obs::mask_rule mask = obs::mask_rule::unstructured;  ///< anything but `given`
-  mask_timing timing = mask_timing::before_sweep;      ///< without quantisation it makes no difference
-  std::int64_t column_block = 128;                     ///< see `obs::sweep_options`
+  std::int64_t pattern_kept = 2;                       ///< N of N:M masks
+  std::int64_t pattern_width = 4;                      ///< M of N:M masks
+  mask_saliency saliency = mask_saliency::obs;
+  mask_timing timing = mask_timing::before_sweep;  ///< without quantisation, refit and search it makes no difference
+  mask_method method = mask_method::search;        ///< of a mask that is chosen before the sweep
+  obs::mask_search_options search{};               ///< scope and damping are those of the mask and of `factor`
+  /// Iterations of `obs::refit` on a mask that was chosen before the sweep; 0: one Gauss-Seidel pass; negative: none,
+  /// the sweep alone makes up for what is masked.
+  int refit_iterations = 3;
+  std::int64_t column_block = 128;  ///< see `obs::sweep_options`
+  column_order order = column_order::natural;
   obs::factor_options factor{0.01, obs::damping_rule::own_diagonal};
 
   // Grouping
@@ -74,13 +126,17 @@ struct compress_options {
 
   // Bits
   bool quantise = true;  ///< false: prune only
+  bit_allocation allocation = bit_allocation::rate_distortion;
   /// What may be stored: as much as a uniform grid of this many bits with one 16-bit scale and one zero point a row
   /// would store at the same sparsity, metadata included. With `column_grouping::single` it is the width itself, and a
   /// whole number.
   double average_bits = 4;
-  bit_importance importance = bit_importance::conditional;
-  allocation::budget_options budget{};
-  quantization::fit_options fit{.layout = quantization::grid_layout::per_column,
+  bit_importance importance = bit_importance::conditional;  ///< of `bit_allocation::by_importance`
+  /// Smallest and largest width; the strategy is that of `bit_allocation::by_importance`.
+  allocation::budget_options budget{.minimum_bits = 1};
+  quantization::fit_options fit{.layout = quantization::grid_layout::row_by_column,
+                                .symmetry = quantization::grid_symmetry::zero_free,
+                                .format = quantization::scale_format::logarithmic8,
                                 .range = quantization::range_rule::clip_search};
 };
 
@@ -91,7 +147,8 @@ compress_options sparsegpt_options(double sparsity, int bits);
 /// Per-channel importance (the five-part mix) and per-channel bits, scales and zero points; channels independent.
 compress_options enhanced_options(double sparsity, double average_bits);
 
-/// Groups of channels from mutual information, bits per group: the defaults of `compress_options`.
+/// Groups of channels from mutual information, bits per group by rate and distortion, rank-one scales, a searched mask
+/// and refitted weights: the defaults of `compress_options`.
 compress_options mi_options(double sparsity, double average_bits);
 
 /// Seconds of wall time, phase by phase.
@@ -99,17 +156,25 @@ struct phase_seconds {
   double factor = 0;       ///< Hessian and its factor
   double information = 0;  ///< mutual information and affinities
   double grouping = 0;
-  double mask = 0;        ///< the pruning sweep, where the mask is chosen beforehand
-  double allocation = 0;  ///< importances and bits
+  double target = 0;      ///< the shift that makes up for earlier layers
+  double mask = 0;        ///< where the mask is chosen beforehand
+  double refit = 0;       ///< of the weights that the mask keeps
+  double allocation = 0;  ///< what widths would lose, and bits
   double fit = 0;         ///< scales and zero points
   double sweep = 0;
 
-  double total() const { return factor + information + grouping + mask + allocation + fit + sweep; }
+  double total() const { return factor + information + grouping + target + mask + refit + allocation + fit + sweep; }
 };
 
 /// What all layers that read the same input share: made once by `prepare`, used by `compress` for each of them.
 struct prepared_inputs {
-  matrix<float> upper;                        ///< [c, c], the factor of the inverse Hessian
+  matrix<float> upper;              ///< [c, c], the factor of the inverse Hessian, in the order of the sweep
+  matrix<float> hessian;            ///< [c, c], in the same order; empty unless masks are searched or weights refitted
+  std::vector<std::int64_t> order;  ///< [c], the column at each place of the sweep; empty: natural
+  /// Set this before `compress` to make up for what earlier layers have lost: `calibration::cross_moments` with
+  /// `difference`, the first stream what the layer receives now (the tokens of `seen`), the second what it received in
+  /// the dense model. In the layer's own order of columns.
+  std::optional<calibration::cross_statistics> drift;
   obs::factor_result factor;                  ///< damping used, dead columns
   matrix<float> mi;                           ///< [c, c] in nats; empty unless groups are made from it
   information::estimator_result information;  ///< what the estimator reports
@@ -126,7 +191,8 @@ struct prepared_inputs {
 struct group_report {
   std::int64_t columns = 0;
   int bits = 0;           ///< 16 where nothing was quantised
-  double importance = 0;  ///< mean over its kept weights (the expected ones, where the mask comes later)
+  double importance = 0;  ///< mean over its kept weights (the expected ones, where the mask comes later); 0 with
+                          ///< `bit_allocation::rate_distortion`
   std::int64_t kept = 0;  ///< weights kept
   double mi_within = 0;   ///< mean over pairs inside, nats; 0 for a single column or without estimates
   double mi_between = 0;  ///< mean over pairs with one column inside
@@ -136,9 +202,19 @@ struct group_report {
 struct layer_report {
   quantization::storage_report storage;  ///< every bit that is stored; sparsity
   double budget_bits =
-      0;               ///< what could have been stored, mask included; 0 for a single group and without quantisation
-  double loss = 0;     ///< `obs::sweep_result::loss`
-  double damping = 0;  ///< share of the diagonal that was used
+      0;            ///< what could have been stored, mask included; 0 for a single group and without quantisation
+  double loss = 0;  ///< 1/2 tr (W - Q)(H + D)(W - Q)^T against the target weights, as `obs::sweep_result::loss`;
+                    ///< where weights were refitted the sum of what the mask and what rounding cost, which is exact
+                    ///< as far as the refit has converged
+  double pruning_loss = 0;         ///< the part of the mask, where weights were refitted
+  double target_change = 0;        ///< `obs::target_result::change`
+  std::int64_t exchanged = 0;      ///< weights that the mask search brought back
+  std::vector<double> refit_loss;  ///< before and after each iteration, see `obs::refit_result`
+  double headroom_bits = 0;   ///< what ideal unequal bits could gain for this layer, its kept weights and the order of
+                              ///< the sweep, in bits a weight, see `allocation::headroom`
+  double realised_bits = 0;   ///< what the chosen widths gain of it
+  double allocation_gap = 0;  ///< `allocation::rate_distortion_result::gap`
+  double damping = 0;         ///< share of the diagonal that was used
   std::int32_t damping_raised = 0;  ///< how often it had to be raised
   std::int64_t dead = 0;            ///< columns that never carried a signal; their weights are set to 0
   std::int64_t clamped = 0;         ///< kept weights beyond the ends of their grid
@@ -155,7 +231,10 @@ struct compressed_layer {
   quantization::grid_set grids;  ///< scales and zero points; empty without quantisation
   grouping::partition groups;    ///< of the columns
   std::vector<int> bits;         ///< of each group; 16 without quantisation
-  std::vector<double> row_loss;  ///< [rows]
+  std::vector<double> row_loss;  ///< [rows], see `layer_report::loss`
+  /// [rows]: added to the layer's bias, makes its mean output what it was: of the dense weights on the dense inputs
+  /// where the drift is known, else on the inputs as they are.
+  std::vector<float> bias_change;
   layer_report report;
 };
 
@@ -188,7 +267,8 @@ prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<mem
 /// @throws invalid_argument  for shapes that do not fit, options out of range, weights that are not finite, a budget
 ///                           that the smallest widths exceed
 /// @throws numerical_error, cancelled  as `obs::sweep` does
-/// Cost: one sweep, two where the mask is chosen beforehand. Deterministic, whatever the number of threads.
+/// Cost: one sweep, two where the mask is chosen beforehand, and as many more as target, search and refit take (see
+/// there; each of their iterations costs as much as two sweeps). Deterministic, whatever the number of threads.
 template <executor Exec>
 compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
                           const calibration::statistics_view<memory_of<Exec>>& seen, const prepared_inputs& shared,

@@ -129,8 +129,8 @@ inline std::int64_t select_mask_on(const host_executor& exec, matrix_view<const 
   miq::detail::require_finite(exec, weights, "select_mask", "weights");
 
   std::int64_t masked = 0;
-  if (options.scope == mask_scope::layer || options.scope == mask_scope::column_block) {
-    const auto block = options.scope == mask_scope::layer ? columns : options.column_block;
+  if (options.scope == selection_scope::layer || options.scope == selection_scope::column_block) {
+    const auto block = options.scope == selection_scope::layer ? columns : options.column_block;
     for (std::int64_t first = 0; first < columns; first += block) {
       const auto last = std::min(columns, first + block);
       const auto count = static_cast<std::int64_t>(options.sparsity * static_cast<double>(rows * (last - first)));
@@ -144,7 +144,7 @@ inline std::int64_t select_mask_on(const host_executor& exec, matrix_view<const 
     return masked;
   }
 
-  const bool by_row = options.scope == mask_scope::row;
+  const bool by_row = options.scope == selection_scope::row;
   const auto width = by_row ? columns : options.pattern_width;
   const auto masked_of = [&](std::int64_t of) {
     return by_row ? static_cast<std::int64_t>(options.sparsity * static_cast<double>(of))
