@@ -73,11 +73,34 @@ inline double relative_grid_error(int bits, grid_model model = grid_model::gauss
 inline matrix<double> modelled_grid_errors(const column_costs& columns, std::span<const int> widths,
                                            grid_model model = grid_model::gaussian);
 
+/// Mean squares of the weights as the sweep finds them, after it has made up in each column for the errors before it:
+/// `m_k = v_k + sum over columns j before k of (U_jk / U_jj)^2 e_j m_j`, as long as errors of different columns are
+/// uncorrelated. [c], in the layer's own numbering.
+///
+/// In a representative the errors of all columns that it explains add up: of 30 copies at 2 bits each, more than its
+/// own variance. A grid that was fitted to the original weights then cuts off what it should make up. Multiply the
+/// scales of column k by `sqrt(m_k / v_k)` (or fit its grids to weights that are larger by that factor), and its
+/// expected errors by `m_k / v_k`. Bits and m depend on each other: two or three rounds settle them.
+///
+/// @param exec           where to run (on one thread)
+/// @param upper          [c, c], as for `measure_columns`
+/// @param mean_square    [c], finite, not negative: v
+/// @param relative_error [c], finite, not negative: e, the mean squared error of a column relative to its mean square;
+/// that
+///                       of its grid, `relative_grid_error(bits)`, and more where weights are pruned
+/// @param order          as for `measure_columns`
+/// @throws invalid_argument  if that does not hold or shapes do not fit
+/// Cost: reads the upper triangle once. Deterministic. Allocates the result.
+template <executor Exec>
+std::vector<double> arriving_mean_squares(const Exec& exec, matrix_view<const float, memory_of<Exec>> upper,
+                                          std::span<const double> mean_square, std::span<const double> relative_error,
+                                          vector_view<const std::int64_t, memory_of<Exec>> order = {});
+
 /// Expected loss of the sweep in each group at each width, [groups, widths], in the unit of `obs::sweep_result::loss`:
 /// `1/2 sum over the group's columns of conditional_variance * squared_errors`.
 ///
-/// What it leaves out: that errors of earlier columns change the later weights before they are quantised (which hardly
-/// matters while errors are small beside the weights), and the loss of pruning, which bits do not change.
+/// What it leaves out: that errors of earlier columns widen the later weights before they are quantised, unless
+/// `squared_errors` are raised by `arriving_mean_squares`; and the loss of pruning, which bits do not change.
 ///
 /// @param conditional_variance  [c], finite, not negative; as in `column_costs`
 /// @param squared_errors        [c, widths], finite, not negative: measured or modelled sums over the kept weights

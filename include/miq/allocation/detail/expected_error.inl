@@ -66,6 +66,53 @@ inline column_costs measure_columns_on(const host_executor& exec, const column_a
   return costs;
 }
 
+template <class Space>
+struct arriving_arguments {
+  matrix_view<const float, Space> upper;
+  std::span<const double> mean_square;
+  std::span<const double> relative_error;
+  vector_view<const std::int64_t, Space> order;
+};
+
+inline std::vector<double> arriving_mean_squares_on(const host_executor&,
+                                                    const arriving_arguments<host_memory>& given) {
+  using miq::detail::require;
+  const auto& [upper, mean_square, relative_error, order] = given;
+  const auto c = upper.columns();
+  require(upper.rows() == c, "arriving_mean_squares: upper must be square, got ",
+          miq::detail::shape_text(upper.rows(), c));
+  require(static_cast<std::int64_t>(mean_square.size()) == c && static_cast<std::int64_t>(relative_error.size()) == c,
+          "arriving_mean_squares: mean_square and relative_error must hold ", c, " columns to match upper, got ",
+          mean_square.size(), " and ", relative_error.size());
+  require_permutation("arriving_mean_squares", order, c);
+  const auto column_at = [&](std::int64_t k) { return static_cast<std::size_t>(order.empty() ? k : order[k]); };
+  std::vector<double> arriving(mean_square.size());  // by place in the order
+  for (std::int64_t k = 0; k < c; ++k) {
+    const auto j = column_at(k);
+    const auto valid = [](double x) { return std::isfinite(x) && x >= 0; };
+    require(valid(mean_square[j]) && valid(relative_error[j]),
+            "arriving_mean_squares: mean square and relative error "
+            "of column ",
+            j, " must be finite and not negative, got ", mean_square[j], " and ", relative_error[j]);
+    require(upper(k, k) > 0 && std::isfinite(upper(k, k)),
+            "arriving_mean_squares: the diagonal of upper must be positive and finite, got ", upper(k, k), " in row ",
+            k);
+    arriving[static_cast<std::size_t>(k)] = mean_square[j];
+  }
+  for (std::int64_t k = 0; k < c; ++k) {
+    const double own = upper(k, k);
+    const double error = relative_error[column_at(k)] * arriving[static_cast<std::size_t>(k)] / (own * own);
+    for (auto l = k + 1; l < c; ++l) {
+      const double u = upper(k, l);
+      arriving[static_cast<std::size_t>(l)] += error * (u * u);
+    }
+  }
+  if (order.empty()) return arriving;
+  std::vector<double> result(arriving.size());
+  for (std::int64_t k = 0; k < c; ++k) result[column_at(k)] = arriving[static_cast<std::size_t>(k)];
+  return result;
+}
+
 /// Of 1 to 8 bits: made by tests/allocation/reference.py.
 inline constexpr std::array<double, 8> gaussian_grid_errors{
     0.36338022763241846,  0.11884605038407703,   0.0374396593915234,    0.011542884431350566,
@@ -118,6 +165,14 @@ inline matrix<double> modelled_grid_errors(const column_costs& columns, std::spa
           columns.kept[at] * columns.mean_square[at] * relative_grid_error(widths[static_cast<std::size_t>(k)], model);
   }
   return errors;
+}
+
+template <executor Exec>
+std::vector<double> arriving_mean_squares(const Exec& exec, matrix_view<const float, memory_of<Exec>> upper,
+                                          std::span<const double> mean_square, std::span<const double> relative_error,
+                                          vector_view<const std::int64_t, memory_of<Exec>> order) {
+  return arriving_mean_squares_on(
+      exec, detail::arriving_arguments<memory_of<Exec>>{upper, mean_square, relative_error, order});
 }
 
 inline matrix<double> expected_errors(std::span<const double> conditional_variance,
