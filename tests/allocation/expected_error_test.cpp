@@ -185,6 +185,67 @@ TEST_CASE("relative_grid_error is the published error of uniform quantizers", "[
   CHECK_THROWS_AS(relative_grid_error(9), miq::invalid_argument);
 }
 
+TEST_CASE("arriving mean squares are those that the sweep finds", "[allocation]") {
+  const host_executor exec;
+  const std::int64_t c = 9;
+  const auto upper = factor_of(exec, equicorrelated(c, 0.8));
+  SECTION("one column masked: its error is its weights, and the others hold what makes up for it") {
+    const std::int64_t rows = 20000;
+    const auto w = random_weights(rows, c, miq_test::seed());
+    matrix<std::uint8_t> kept(rows, c, std::uint8_t{1});
+    for (std::int64_t r = 0; r < rows; ++r) kept(r, 2) = 0;
+    matrix<float> swept(rows, c);
+    miq::obs::sweep(exec, {.weights = w, .upper = upper, .kept = kept}, {.weights = swept},
+                    {.mask = miq::obs::mask_rule::given});
+    const auto before = measure_columns(exec, w, upper).mean_square;
+    std::vector<double> relative(static_cast<std::size_t>(c), 0);
+    relative[2] = 1;
+    const auto arriving = arriving_mean_squares(exec, upper, before, relative);
+    for (std::int64_t j = 0; j < c; ++j) {
+      if (j == 2) continue;
+      const auto at = static_cast<std::size_t>(j);
+      // Products of independent weights add up to 1/sqrt(rows) of their deviations.
+      CHECK(measure_columns(exec, swept, upper).mean_square[at] ==
+            Approx(arriving[at]).epsilon(6 / std::sqrt(20000.0)));
+      if (j < 2) CHECK(arriving[at] == before[at]);
+    }
+    // From the closed form: in the best prediction from k equicorrelated columns each has rho / (1 + (k - 1) rho).
+    const double coefficient = 0.8 / (1 + (static_cast<double>(c) - 4) * 0.8);
+    CHECK(arriving[5] == Approx(before[5] + coefficient * coefficient * before[2]).epsilon(1e-3));
+  }
+  SECTION("in an order, the same in its places") {
+    miq::random_stream random(miq_test::seed());
+    std::vector<std::int64_t> order{3, 1, 4, 0, 8, 5, 2, 6, 7};
+    std::vector<double> squares(9);
+    std::vector<double> relative(9);
+    std::vector<double> squares_there(9);
+    std::vector<double> relative_there(9);
+    for (std::size_t k = 0; k < 9; ++k) {
+      squares_there[k] = squares[static_cast<std::size_t>(order[k])] = random.uniform();
+      relative_there[k] = relative[static_cast<std::size_t>(order[k])] = random.uniform();
+    }
+    const auto there = arriving_mean_squares(exec, upper, squares_there, relative_there);
+    const auto here = arriving_mean_squares(exec, upper, squares, relative, order);
+    for (std::size_t k = 0; k < 9; ++k) CHECK(here[static_cast<std::size_t>(order[k])] == there[k]);
+    for (std::int64_t k = 0; k < 9; ++k) {
+      double sum = squares_there[static_cast<std::size_t>(k)];
+      for (std::int64_t j = 0; j < k; ++j) {
+        const auto at = static_cast<std::size_t>(j);
+        sum += std::pow(double{upper(j, k)} / double{upper(j, j)}, 2) * relative_there[at] * there[at];
+      }
+      CHECK(there[static_cast<std::size_t>(k)] == Approx(sum));
+    }
+  }
+  SECTION("errors") {
+    const std::vector<double> nine(9, 1);
+    CHECK_THROWS_AS(arriving_mean_squares(exec, upper, nine, std::vector<double>(8, 1)), miq::invalid_argument);
+    CHECK_THROWS_AS(arriving_mean_squares(exec, upper, std::vector<double>(9, -1), nine), miq::invalid_argument);
+    CHECK_THROWS_AS(arriving_mean_squares(exec, matrix<float>(9, 9), nine, nine), miq::invalid_argument);
+    CHECK_THROWS_AS(arriving_mean_squares(exec, upper, nine, nine, std::vector<std::int64_t>(9, 1)),
+                    miq::invalid_argument);
+  }
+}
+
 TEST_CASE("expected errors foretell the sweep's loss", "[allocation]") {
   const host_executor exec;
   const std::int64_t rows = 512;
