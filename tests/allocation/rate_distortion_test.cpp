@@ -205,7 +205,7 @@ TEST_CASE("rate_distortion without a search keeps its promises and its bound", "
     const auto items = random_items(random, 20, 5, trial % 2 == 0 ? shape::any : shape::convex, 30);
     const double budget = random_budget(random, items);
     const double optimum = programmed_optimum(items, budget);
-    for (const std::int64_t states : {0, 1, 30}) {
+    for (const std::int64_t states : {0, 1, 30, 300}) {
       const auto result = rate_distortion(curves_of(items), budget, {.most_states = states});
       check_promises(items, budget, result);
       CHECK(result.smallest_distortion <= optimum * (1 + 1e-12));

@@ -14,7 +14,7 @@ namespace miq::allocation {
 struct layer_curves {
   rate_curves curves;  ///< one item for each group of the layer, or one for the whole layer; distortions in one unit,
                        ///< the error of the layer's output
-  double weight = 1;  ///< what a unit of that error costs the model; finite, not negative
+  double weight = 1;   ///< what a unit of that error costs the model; finite, not negative
 };
 
 /// A choice for every layer.

@@ -40,7 +40,8 @@ struct split_result {
 /// `v_j / U_jj^2` of an order that takes them so (`grouping::order_by_representatives`, or the natural order: inside a
 /// block of columns with equal correlations rho, 1 / U_jj^2 falls from 1 to about 1 - rho in every order). All cuts and
 /// pairs of widths of all groups are options of one `rate_distortion`, so the division and the widths are optimal
-/// together, within the budget, if `choice.optimal`.
+/// together, within the budget, to `choice.gap()`: the search is told to stop at a thousandth, 0.0007 bits
+/// a weight.
 ///
 /// A second call with the result's groups divides in up to four, and so on.
 ///
@@ -53,7 +54,8 @@ struct split_result {
 ///
 /// Cost: about c w^2 / 2 options for w widths. Host only, one thread. Allocates about 60 bytes for each. Deterministic.
 inline split_result split_groups(const split_inputs& in, const grouping::partition& groups, double budget_bits,
-                                 const rate_distortion_options& options = {});
+                                 const rate_distortion_options& options = {.enough_gap = 1e-3,
+                                                                           .most_states = std::int64_t{1} << 22});
 
 }  // namespace miq::allocation
 

@@ -256,11 +256,12 @@ class rate_solver {
     std::vector<search_state> merged;
     std::int32_t best_node = -1;
     for (std::size_t at = 0; at < open.size() && open[at].cheapest < best_excess_ - tolerance_; ++at) {
-      if (states_ >= options_.most_states || good_enough()) {
+      const auto item = open[at].item;
+      states_ += static_cast<std::int64_t>(states.size() * (items_[item].last - items_[item].first));
+      if (states_ > options_.most_states || good_enough()) {
         for (const auto& state : states) drop(bound_of(state, open[at].gain, open[at].relief));
         break;
       }
-      const auto item = open[at].item;
       const bool more = at + 1 < open.size();
       const double gain = more ? open[at + 1].gain : slope_;
       const double relief = more ? open[at + 1].relief : infinite;
@@ -278,7 +279,6 @@ class rate_solver {
         if (state.node < 0) {
           nodes.push_back(origins_[static_cast<std::size_t>(-1 - state.node)]);
           state.node = static_cast<std::int32_t>(nodes.size()) - 1;
-          ++states_;
         }
         if (state.left >= 0 && value < best_excess_) {
           best_excess_ = value;
