@@ -85,9 +85,10 @@ inline matrix<double> modelled_grid_errors(const column_costs& columns, std::spa
 /// @param exec           where to run (on one thread)
 /// @param upper          [c, c], as for `measure_columns`
 /// @param mean_square    [c], finite, not negative: v
-/// @param relative_error [c], finite, not negative: e, the mean squared error of a column relative to its mean square;
-/// that
-///                       of its grid, `relative_grid_error(bits)`, and more where weights are pruned
+/// @param relative_error [c], finite, not negative: e, the mean squared error of a column over all rows, relative to
+/// its mean
+///                       square: `relative_grid_error(bits)` where nothing is pruned, the kept share of that where kept
+///                       weights were refitted before, more where the sweep prunes
 /// @param order          as for `measure_columns`
 /// @throws invalid_argument  if that does not hold or shapes do not fit
 /// Cost: reads the upper triangle once. Deterministic. Allocates the result.

@@ -31,7 +31,10 @@ inline void require_permutation(const char* function, vector_view<const std::int
 inline column_costs measure_columns_on(const host_executor& exec, const column_arguments<host_memory>& given) {
   using miq::detail::require;
   using miq::detail::shape_text;
-  const auto& [weights, upper, kept, order] = given;
+  const auto& weights = given.weights;
+  const auto& upper = given.upper;
+  const auto& kept = given.kept;
+  const auto& order = given.order;
   const auto rows = weights.rows();
   const auto c = weights.columns();
   require(rows > 0 && c > 0, "measure_columns: weights must not be empty, got ", shape_text(rows, c));
@@ -77,7 +80,10 @@ struct arriving_arguments {
 inline std::vector<double> arriving_mean_squares_on(const host_executor&,
                                                     const arriving_arguments<host_memory>& given) {
   using miq::detail::require;
-  const auto& [upper, mean_square, relative_error, order] = given;
+  const auto& upper = given.upper;
+  const auto& mean_square = given.mean_square;
+  const auto& relative_error = given.relative_error;
+  const auto& order = given.order;
   const auto c = upper.columns();
   require(upper.rows() == c, "arriving_mean_squares: upper must be square, got ",
           miq::detail::shape_text(upper.rows(), c));

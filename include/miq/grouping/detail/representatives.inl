@@ -153,7 +153,10 @@ class pivot_choice {
 inline representatives_result order_by_representatives_on(const host_executor& exec,
                                                           const representatives_arguments<host_memory>& given) {
   using miq::detail::require;
-  const auto& [hessian, groups, weights, options] = given;
+  const auto& hessian = given.hessian;
+  const auto& groups = given.groups;
+  const auto& weights = given.weights;
+  const auto& options = given.options;
   const auto c = hessian.columns();
   require(hessian.rows() == c, "order_by_representatives: hessian must be square, got ",
           miq::detail::shape_text(hessian.rows(), c));
