@@ -235,6 +235,61 @@ TEST_CASE("damping is raised step by step, and said so", "[obs]") {
   for (std::int64_t i = 0; i < 4; ++i) CHECK(out.data()[i] == 7.0F);
 }
 
+TEST_CASE("where float fails, double factors at the same damping", "[obs]") {
+  // Covariance of a random walk with unit steps that begins with a variance of m: a_ij = m + min(i, j), exact in float.
+  // Given the later ones, column j depends on the next alone: by (m + j) / (m + j + 1), with that variance left over.
+  const std::int64_t columns = GENERATE(2, 49, 193, 500);
+  const double m = 0x1.0p23;
+  matrix<float> hessian(columns, columns);
+  for (std::int64_t i = 0; i < columns; ++i)
+    for (std::int64_t j = 0; j < columns; ++j)
+      hessian(i, j) = static_cast<float>(m + static_cast<double>(std::min(i, j)));
+  miq::obs::factor_result result;
+  const auto upper = factor_of(hessian, {.damping = 0, .attempts = 1}, &result);
+  CHECK(result.in_double);
+  CHECK(result.raised == 0);
+  CHECK(result.damping == 0);
+  // Variances of about 1 left of 2^23: double loses 23 of its 53 bits, of which U keeps 24.
+  for (std::int64_t i = 0; i < columns; ++i) {
+    const double share = (m + static_cast<double>(i)) / (m + static_cast<double>(i) + 1);
+    const bool last = i + 1 == columns;
+    const double scale = 1 / std::sqrt(last ? static_cast<double>(hessian(i, i)) : share);
+    REQUIRE(upper(i, i) == Approx(scale).epsilon(1e-6));
+    if (!last) REQUIRE(upper(i, i + 1) == Approx(-share * scale).epsilon(1e-6));
+    for (std::int64_t j = i + 2; j < columns; ++j) REQUIRE(std::abs(upper(i, j)) < 1e-6);
+    for (std::int64_t j = 0; j < i; ++j) REQUIRE(upper(i, j) == 0.0F);
+  }
+  for (const int threads : {1, 3}) {
+    const auto again = factor_of(hessian, {.damping = 0, .attempts = 1}, nullptr, threads);
+    CHECK(std::memcmp(again.data(), upper.data(), static_cast<std::size_t>(upper.size()) * sizeof(float)) == 0);
+  }
+  // A share that float can work with is not worth double.
+  factor_of(hessian, {.damping = 1e-3}, &result);
+  CHECK_FALSE(result.in_double);
+}
+
+TEST_CASE("what double cannot factor either is damped", "[obs]") {
+  // Twice the same column: singular exactly, with and without a dead column beside it.
+  const auto dead = GENERATE(false, true);
+  matrix<float> hessian(3, 3, 2.0F);
+  for (std::int64_t j = 0; j < 3; ++j) hessian(2, j) = hessian(j, 2) = dead ? 0.0F : 1.0F;
+  miq::obs::factor_result result;
+  const auto upper = factor_of(hessian, {.damping = 0}, &result);
+  CHECK(result.raised == 1);
+  CHECK(result.damping == 1e-4);
+  CHECK_FALSE(result.in_double);
+  CHECK(result.dead == (dead ? 1 : 0));
+  check_against_oracle(upper, miq_oracle::damped(to_double(hessian), 1e-4, false));
+  // A share too small for float: double takes it.
+  const auto tiny = factor_of(hessian, {.damping = 1e-8}, &result);
+  CHECK(result.raised == 0);
+  CHECK(result.in_double);
+  CHECK(result.damping == 1e-8);
+  const MatrixXd expected =
+      miq_oracle::upper_of(miq_oracle::inverse_rows(miq_oracle::damped(to_double(hessian), 1e-8, false)));
+  CHECK((to_double(tiny) - expected).cwiseAbs().maxCoeff() <= 1e-6 * expected.cwiseAbs().maxCoeff());
+}
+
 TEST_CASE("factor rejects what it cannot take, naming it, and leaves the output alone", "[obs]") {
   const miq::host_executor exec({.threads = 2});
   auto hessian = miq_test::random_layer(miq_test::seed(), 1, 140).hessian;

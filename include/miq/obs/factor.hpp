@@ -19,7 +19,7 @@ enum class damping_rule {
 struct factor_options {
   double damping = 0.01;  ///< share of the diagonal that is added, at least 0
   damping_rule rule = damping_rule::mean_diagonal;
-  int attempts = 6;  ///< factorisations tried, the damping raised tenfold after each
+  int attempts = 6;  ///< shares of damping that are tried, in float and then in double, each ten times the one before
 };
 
 /// What happened on the way.
@@ -27,6 +27,7 @@ struct factor_result {
   double damping = 0;       ///< the share that was used in the end
   std::int32_t raised = 0;  ///< how often it had to be raised because the matrix was not positive definite
   std::int64_t dead = 0;    ///< columns whose diagonal entry is 0: they take part as if independent of all others
+  bool in_double = false;   ///< whether float failed at that share and double did not
 };
 
 /// Scratch that `factor` needs for a Hessian of `columns` columns: about columns^2 floats.
@@ -43,18 +44,22 @@ std::int64_t factor_workspace_bytes(std::int64_t columns);
 /// (1 if all are 0) and stays independent of all others, so its row of U is 0 right of the diagonal. Means of the
 /// diagonal leave such columns out.
 ///
+/// Where float does not find the matrix positive definite, the same is tried in double before the damping is raised
+/// tenfold (from 0 to 10^-4): a pivot below 2^-22 of its diagonal entry counts as 0 in float, below 2^-44 in double.
+///
 /// @param exec     where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
-///                 Eigen's products take packing buffers from the heap where its stack limit is exceeded.
+///                 Eigen's products take packing buffers from the heap where its stack limit is exceeded. Work in
+///                 double takes another `16 c^2` bytes from the executor's resource.
 /// @param hessian  [c, c], symmetric (only the upper triangle is read), finite, diagonal not negative; c at least 1
 /// @param upper    [c, c], must not overlap `hessian`; written whole, zeros below the diagonal
 /// @throws invalid_argument  for shapes that do not fit, a diagonal that is negative, entries that are not finite (with
 ///                           the row and column)
-/// @throws numerical_error   if the matrix is not positive definite after all attempts; a pivot below 2^-22 of its
-///                           diagonal entry counts as 0
+/// @throws numerical_error   if the matrix is not positive definite after all attempts
 /// @throws out_of_memory     if `scratch` is too small
 /// Whatever is thrown, `upper` is untouched: it is written when the factor is known to exist.
 ///
-/// Cost: 1/3 c^3 multiply-adds, in blocks, on all threads. Deterministic, whatever the number of threads.
+/// Cost: 1/3 c^3 multiply-adds, in blocks, on all threads; where that fails as many in double. Deterministic, whatever
+/// the number of threads.
 template <executor Exec>
 factor_result factor(const Exec& exec, matrix_view<const float, memory_of<Exec>> hessian,
                      matrix_view<float, memory_of<Exec>> upper, const factor_options& options = {},

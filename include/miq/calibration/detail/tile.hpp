@@ -70,24 +70,13 @@ class tile {
 
   /// The tile's sum (x - mean)(x - mean)^T for one block: element (i, j) at out[i * block_columns + j].
   void products(std::int64_t block_row, std::int64_t block_column, double* out) const {
-    const auto row = block_row * block_columns, column = block_column * block_columns;
-    // Around the shift, which is the mean rounded to float, instead of the mean: take off what that made.
-    const auto inverse = 1.0 / static_cast<double>(tokens_);
-    const double* const left = &doubles_(2, row);
-    const double* const right = &doubles_(2, column);
-    for (std::int64_t i = 0; i < block_columns; ++i)
-      for (std::int64_t j = 0; j < block_columns; j += double_lanes) {
-        const auto rest = miq::detail::load<wide_lanes>(right + j);
-        miq::detail::store(out + i * block_columns + j, -((rest * left[i]) * inverse));
-      }
-    for (std::int64_t first = 0; first < tokens_; first += chain_tokens) {
-      const auto count = std::min(chain_tokens, tokens_ - first);
-      for (std::int64_t i = 0; i < block_columns; i += narrow_width)
-        for (std::int64_t j = 0; j < block_columns; j += wide_width) {
-          if (block_row == block_column && j + wide_width <= i) continue;  // below the diagonal
-          chain(row + i, column + j, first, count, out + i * block_columns + j);
-        }
-    }
+    products_with(*this, block_row, block_column, block_row == block_column, out);
+  }
+
+  /// The same of these columns (rows of the result) with those of a tile of the same tokens: sum (x - mean)(y -
+  /// mean)^T.
+  void cross_products(const tile& other, std::int64_t block_row, std::int64_t block_column, double* out) const {
+    products_with(other, block_row, block_column, false, out);
   }
 
  private:
@@ -103,9 +92,32 @@ class tile {
     return panels_.data() + column / lanes * (tokens_ * lanes) + column % lanes;
   }
 
-  void chain(std::int64_t row, std::int64_t column, std::int64_t first, std::int64_t count, double* out) const {
+  void products_with(const tile& other, std::int64_t block_row, std::int64_t block_column, bool upper_only,
+                     double* out) const {
+    const auto row = block_row * block_columns, column = block_column * block_columns;
+    // Around the shift, which is the mean rounded to float, instead of the mean: take off what that made.
+    const auto inverse = 1.0 / static_cast<double>(tokens_);
+    const double* const left = &doubles_(2, row);
+    const double* const right = &other.doubles_(2, column);
+    for (std::int64_t i = 0; i < block_columns; ++i)
+      for (std::int64_t j = 0; j < block_columns; j += double_lanes) {
+        const auto rest = miq::detail::load<wide_lanes>(right + j);
+        miq::detail::store(out + i * block_columns + j, -((rest * left[i]) * inverse));
+      }
+    for (std::int64_t first = 0; first < tokens_; first += chain_tokens) {
+      const auto count = std::min(chain_tokens, tokens_ - first);
+      for (std::int64_t i = 0; i < block_columns; i += narrow_width)
+        for (std::int64_t j = 0; j < block_columns; j += wide_width) {
+          if (upper_only && j + wide_width <= i) continue;  // below the diagonal
+          chain(other, row + i, column + j, first, count, out + i * block_columns + j);
+        }
+    }
+  }
+
+  void chain(const tile& other, std::int64_t row, std::int64_t column, std::int64_t first, std::int64_t count,
+             double* out) const {
     const float* left = panel(row) + first * lanes;
-    const float* right = panel(column) + first * lanes;
+    const float* right = other.panel(column) + first * lanes;
     const auto stride = tokens_ * lanes;
     float_lanes sums[narrow_width][wide_vectors] = {};
     using miq::detail::unrolled;

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
+#include <type_traits>
 
 #include <miq/core/detail/eigen.hpp>
+#include <miq/core/matrix.hpp>
+#include <miq/obs/detail/damping.hpp>
 
 namespace miq::obs {
 
@@ -21,14 +25,21 @@ inline constexpr std::int64_t factor_leaf = 48;
 /// columns of a task's tile.
 inline constexpr std::int64_t factor_block = 4 * factor_leaf;
 /// A pivot below this share of its diagonal entry is rounding error.
-inline constexpr double smallest_pivot = 0x1.0p-22;
+template <class T>
+inline constexpr double smallest_pivot = std::is_same_v<T, float> ? 0x1.0p-22 : 0x1.0p-44;
 
-using leaf_matrix = Eigen::Matrix<float, factor_leaf, factor_leaf, Eigen::RowMajor>;
+template <class T>
+using leaf_matrix = Eigen::Matrix<T, factor_leaf, factor_leaf, Eigen::RowMajor>;
+
+/// Elements of the inverses of a triangle's leaves.
+constexpr std::int64_t corner_elements(std::int64_t columns) {
+  return (columns + factor_leaf - 1) / factor_leaf * factor_leaf * factor_leaf;
+}
 
 struct factor_scratch {
   explicit factor_scratch(std::int64_t columns)
       : triangle(layout.add<float>(columns * columns)),
-        corners(layout.add<float>((columns + factor_leaf - 1) / factor_leaf * factor_leaf * factor_leaf)),
+        corners(layout.add<float>(corner_elements(columns))),
         pivots(layout.add<float>(columns)) {}
 
   miq::detail::workspace_layout layout;
@@ -38,32 +49,33 @@ struct factor_scratch {
 };
 
 /// R while it is built: the upper triangle of `a` becomes R, `a = R R^T`.
+template <class T>
 struct triangle_factor {
-  matrix_view<float> a;
-  float* corner_memory;
-  const float* pivots;
+  matrix_view<T> a;
+  T* corner_memory;
+  const T* pivots;
 
-  row_major_map<float> part(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const {
-    return as_eigen(matrix_view<float>(&a(row, column), rows, columns, a.leading()));
+  row_major_map<T> part(std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) const {
+    return as_eigen(matrix_view<T>(&a(row, column), rows, columns, a.leading()));
   }
   std::int64_t leaf_columns(std::int64_t first) const { return std::min(factor_leaf, a.columns() - first); }
   /// R^-1 of the leaf whose first column is `first`.
-  row_major_map<float> corner(std::int64_t first) const {
+  row_major_map<T> corner(std::int64_t first) const {
     const auto size = leaf_columns(first);
-    return as_eigen(matrix_view<float>(corner_memory + first * factor_leaf, size, size, factor_leaf));
+    return as_eigen(matrix_view<T>(corner_memory + first * factor_leaf, size, size, factor_leaf));
   }
 
   /// Factors a leaf and inverts its R. False if a pivot is too small.
   bool factor_leaf_at(std::int64_t first) const {
     const auto size = leaf_columns(first);
-    leaf_matrix s = leaf_matrix::Zero();  // the lower triangle of the leaf
+    leaf_matrix<T> s = leaf_matrix<T>::Zero();  // the lower triangle of the leaf
     for (std::int64_t i = 0; i < size; ++i)
       for (std::int64_t j = i; j < size; ++j) s(j, i) = a(first + i, first + j);
-    float scale[factor_leaf];
+    T scale[factor_leaf];
     for (auto k = size - 1; k >= 0; --k) {
-      const float pivot = s(k, k);
+      const T pivot = s(k, k);
       if (!(pivot > pivots[first + k]) || !std::isfinite(pivot)) return false;
-      const float root = std::sqrt(pivot);
+      const T root = std::sqrt(pivot);
       scale[k] = 1 / root;
       // Row k becomes column k of R; what is left loses its outer product. Whole rows, so that lengths are fixed: what
       // lies right of the diagonal is never read.
@@ -72,9 +84,9 @@ struct triangle_factor {
       for (std::int64_t i = 0; i < k; ++i) s.row(i) -= s(k, i) * s.row(k);
     }
     // R^T x = e_i row by row: the rows of (R^-1)^T.
-    leaf_matrix inverse = leaf_matrix::Zero();
+    leaf_matrix<T> inverse = leaf_matrix<T>::Zero();
     for (std::int64_t i = 0; i < size; ++i) {
-      Eigen::Matrix<float, 1, factor_leaf> row = Eigen::Matrix<float, 1, factor_leaf>::Zero();
+      Eigen::Matrix<T, 1, factor_leaf> row = Eigen::Matrix<T, 1, factor_leaf>::Zero();
       for (std::int64_t k = 0; k < i; ++k) row -= s(i, k) * inverse.row(k);
       row(i) = 1;
       inverse.row(i) = row * scale[i];
@@ -91,7 +103,7 @@ struct triangle_factor {
   /// R of `rows` rows from `row` on, in the columns of a block that is factored already: leaf by leaf, from the last
   /// one on, R_l = (A_l - sum of R_m R_lm^T over the leaves m behind l) R_ll^-T.
   void solve_rows(std::int64_t row, std::int64_t rows, std::int64_t first, std::int64_t last) const {
-    Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor, factor_block, factor_leaf> before;
+    Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor, factor_block, factor_leaf> before;
     for (auto leaf = first + (last - first - 1) / factor_leaf * factor_leaf; leaf >= first; leaf -= factor_leaf) {
       const auto columns = leaf_columns(leaf);
       const auto behind = leaf + columns;
@@ -119,7 +131,8 @@ struct triangle_factor {
 };
 
 /// Overwrites the upper triangle with R. False if it is not positive definite.
-inline bool factor_upper(const host_executor& exec, const triangle_factor& r) {
+template <class T>
+bool factor_upper(const host_executor& exec, const triangle_factor<T>& r) {
   const auto n = r.a.columns();
   for (auto first = (n - 1) / factor_block * factor_block; first >= 0; first -= factor_block) {
     const auto last = std::min(n, first + factor_block);
@@ -142,7 +155,8 @@ inline bool factor_upper(const host_executor& exec, const triangle_factor& r) {
 }
 
 /// U = R^-1, a few columns a task, from the diagonal upwards: U_i = R_ii^-1 (I_i - sum of R_ik U_k over i < k).
-inline void invert_upper(const host_executor& exec, const triangle_factor& r, matrix_view<float> upper) {
+template <class T>
+void invert_upper(const host_executor& exec, const triangle_factor<T>& r, matrix_view<T> upper) {
   const auto n = r.a.columns();
   const auto width = n < 8 * factor_block ? factor_block / 2 : factor_block;
   const auto tasks = (n + width - 1) / width;
@@ -150,11 +164,11 @@ inline void invert_upper(const host_executor& exec, const triangle_factor& r, ma
     const auto column = (tasks - 1 - task) * width;  // the longest first
     const auto columns = std::min(width, n - column);
     const auto rows_of_upper = [&](std::int64_t row, std::int64_t rows) {
-      return as_eigen(matrix_view<float>(&upper(row, column), rows, columns, upper.leading()));
+      return as_eigen(matrix_view<T>(&upper(row, column), rows, columns, upper.leading()));
     };
     const auto bottom = column + columns;
-    for (auto row = bottom; row < n; ++row) std::fill_n(&upper(row, column), columns, 0.0F);
-    Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor, factor_leaf, factor_block> sum;
+    for (auto row = bottom; row < n; ++row) std::fill_n(&upper(row, column), columns, T(0));
+    Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor, factor_leaf, factor_block> sum;
     for (auto block = (bottom - 1) / factor_block * factor_block; block >= 0; block -= factor_block) {
       const auto block_end = std::min(bottom, block + factor_block);
       // What the rows below the block take from it, at once.
@@ -187,19 +201,64 @@ inline void invert_upper(const host_executor& exec, const triangle_factor& r, ma
   });
 }
 
+/// Writes the damped matrix into the upper triangle that is to become R, and the smallest pivots.
+template <class T>
+void prepare_triangle(const host_executor& exec, matrix_view<const float> hessian, const damped_diagonal& diagonal,
+                      double damping, matrix_view<T> triangle, T* pivots) {
+  const auto n = hessian.columns();
+  exec.parallel_for((n + 15) / 16, [&](std::int64_t task) {
+    for (auto r = task * 16; r < std::min(n, (task + 1) * 16); ++r) {
+      const float* from = &hessian(r, r);
+      T* to = &triangle(r, r);
+      std::uint32_t largest = 0;
+      for (std::int64_t c = 0; c < n - r; ++c) {
+        largest = std::max(largest, std::bit_cast<std::uint32_t>(from[c]) & 0x7FFFFFFFU);
+        to[c] = static_cast<T>(from[c]);
+      }
+      if (largest >= 0x7F800000U)
+        for (std::int64_t c = 0; c < n - r; ++c)
+          require(std::isfinite(from[c]), "factor: hessian must be finite, got ", from[c], " in row ", r, ", column ",
+                  r + c);
+      // A dead column is independent of the others; entries that rounding left beside a zero diagonal would say not.
+      if (diagonal.is_dead(r)) std::fill_n(to, n - r, T(0));
+      to[0] = static_cast<T>(diagonal(r, damping));
+      pivots[r] = static_cast<T>(smallest_pivot<T> * diagonal(r, damping));
+      // What lies left of the diagonal inside a block takes part in products whose result is not read.
+      const auto left = r % factor_block;
+      std::fill_n(to - left, left, T(0));
+      if (diagonal.dead() > 0)
+        for (auto c = r + 1; c < n; ++c)
+          if (diagonal.is_dead(c)) triangle(r, c) = 0;
+    }
+  });
+}
+
+/// The same factor in double, for matrices that float finds indefinite by rounding alone. False, and `upper` as it was,
+/// if double does not find it positive definite either, or float cannot hold U.
+inline bool factor_in_double(const host_executor& exec, matrix_view<const float> hessian,
+                             const damped_diagonal& diagonal, double damping, matrix_view<float> upper) {
+  const auto n = hessian.columns();
+  matrix<double> triangle(n, n, exec.resource()), corners(1, corner_elements(n), exec.resource()),
+      pivots(1, n, exec.resource());
+  prepare_triangle(exec, hessian, diagonal, damping, triangle.view(), pivots.data());
+  const triangle_factor<double> whole{triangle.view(), corners.data(), pivots.data()};
+  if (!factor_upper(exec, whole)) return false;
+  matrix<double> inverse(n, n, exec.resource());
+  invert_upper(exec, whole, inverse.view());
+  for (std::int64_t k = 0; k < inverse.size(); ++k)
+    if (!(std::abs(inverse.data()[k]) <= static_cast<double>(std::numeric_limits<float>::max()))) return false;
+  as_eigen(upper) = as_eigen(matrix_view<const double>(inverse.view())).cast<float>();
+  return true;
+}
+
 inline void check_factor(matrix_view<const float> hessian, matrix_view<float> upper, const factor_options& options) {
   const auto n = hessian.columns();
-  require(n >= 1 && hessian.rows() == n, "factor: hessian must be square and not empty, got ",
-          shape_text(hessian.rows(), n));
+  check_hessian("factor", hessian);
   require(upper.rows() == n && upper.columns() == n, "factor: upper must be ", shape_text(n, n),
           " like the hessian, got ", shape_text(upper.rows(), upper.columns()));
   require(!miq::detail::overlap(hessian, upper), "factor: upper must not overlap hessian");
-  require(options.damping >= 0 && std::isfinite(options.damping), "factor: damping must be finite and at least 0, got ",
-          options.damping);
+  check_damping("factor", options.damping);
   require(options.attempts >= 1, "factor: attempts must be at least 1, got ", options.attempts);
-  for (std::int64_t j = 0; j < n; ++j)
-    require(hessian(j, j) >= 0 && std::isfinite(hessian(j, j)), "factor: diagonal entry ", j,
-            " of hessian must be finite and not negative, got ", hessian(j, j));
 }
 
 inline factor_result factor_on(const host_executor& exec, matrix_view<const float> hessian, matrix_view<float> upper,
@@ -210,47 +269,19 @@ inline factor_result factor_on(const host_executor& exec, matrix_view<const floa
   const miq::detail::scratch_block memory("factor", plan.layout, given, exec.resource());
   const matrix_view<float> triangle(memory.at<float>(plan.triangle), n, n);
   auto* pivots = memory.at<float>(plan.pivots);
-  const triangle_factor whole{triangle, memory.at<float>(plan.corners), pivots};
+  const triangle_factor<float> whole{triangle, memory.at<float>(plan.corners), pivots};
 
+  const damped_diagonal diagonal(hessian, options.rule);
   factor_result result;
-  double total = 0;
-  for (std::int64_t j = 0; j < n; ++j) {
-    total += static_cast<double>(hessian(j, j));
-    result.dead += hessian(j, j) == 0 ? 1 : 0;
-  }
-  const double mean = result.dead < n ? total / static_cast<double>(n - result.dead) : 1;
+  result.dead = diagonal.dead();
   result.damping = options.damping;
-  const auto damped_diagonal = [&](std::int64_t j) {
-    const double entry = hessian(j, j) == 0 ? mean : static_cast<double>(hessian(j, j));
-    return entry + result.damping * (options.rule == damping_rule::mean_diagonal ? mean : entry);
-  };
   for (int attempt = 0;; ++attempt) {
-    exec.parallel_for((n + 15) / 16, [&](std::int64_t task) {
-      for (auto r = task * 16; r < std::min(n, (task + 1) * 16); ++r) {
-        const float* from = &hessian(r, r);
-        float* to = &triangle(r, r);
-        std::uint32_t largest = 0;
-        for (std::int64_t c = 0; c < n - r; ++c) {
-          largest = std::max(largest, std::bit_cast<std::uint32_t>(from[c]) & 0x7FFFFFFFU);
-          to[c] = from[c];
-        }
-        if (largest >= 0x7F800000U)
-          for (std::int64_t c = 0; c < n - r; ++c)
-            require(std::isfinite(from[c]), "factor: hessian must be finite, got ", from[c], " in row ", r, ", column ",
-                    r + c);
-        // A dead column is independent of the others; entries that rounding left beside a zero diagonal would say not.
-        if (hessian(r, r) == 0) std::fill_n(to, n - r, 0.0F);
-        to[0] = static_cast<float>(damped_diagonal(r));
-        pivots[r] = static_cast<float>(smallest_pivot * damped_diagonal(r));
-        // What lies left of the diagonal inside a block takes part in products whose result is not read.
-        const auto left = r % factor_block;
-        std::fill_n(to - left, left, 0.0F);
-        if (result.dead > 0)
-          for (auto c = r + 1; c < n; ++c)
-            if (hessian(c, c) == 0) triangle(r, c) = 0;
-      }
-    });
+    prepare_triangle(exec, hessian, diagonal, result.damping, triangle, pivots);
     if (factor_upper(exec, whole)) break;
+    if (factor_in_double(exec, hessian, diagonal, result.damping, upper)) {
+      result.in_double = true;
+      return result;
+    }
     if (attempt + 1 >= options.attempts)
       throw numerical_error(miq::detail::join_message(
           "factor: the hessian of ", n, " columns is not positive definite even with a damping of ", result.damping));

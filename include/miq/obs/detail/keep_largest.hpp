@@ -1,0 +1,101 @@
+// Keeps the largest of many values, an exact number of them, in a set of columns or in each row.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+
+namespace miq::obs::detail {
+
+/// The size of a value in units of its column, `(value * unit)^2`, as an integer that orders like it.
+inline std::uint32_t size_key(float value, float unit) {
+  const float scaled = value * unit;
+  return std::bit_cast<std::uint32_t>(scaled * scaled);
+}
+
+/// Row chunks whose digits are counted apart.
+inline constexpr std::int64_t keep_chunks = 32;
+inline constexpr std::int64_t keep_bins = 2048;
+inline constexpr std::int64_t keep_histograms = keep_chunks * keep_bins;
+
+/// In the given columns, over all rows, sets `kept` to 1 for the `count` largest values and to 0 for the others; ties
+/// by row, then column.
+///
+/// @param histograms  [keep_histograms], scratch
+inline void keep_largest(const host_executor& exec, matrix_view<const float> values, const float* units,
+                         std::span<const std::int64_t> columns, std::int64_t count, std::int64_t* histograms,
+                         matrix_view<std::uint8_t> kept) {
+  const auto rows = values.rows();
+  const auto chunk = (rows + keep_chunks - 1) / keep_chunks;
+  const auto each_row = [&](const auto& body) {
+    exec.parallel_for(keep_chunks, [&](std::int64_t task) {
+      for (auto r = task * chunk; r < std::min(rows, (task + 1) * chunk); ++r) body(task, r);
+    });
+  };
+  // Digit by digit, from the highest: the bits of the `count`-th largest key, and how many of its equals are kept.
+  std::uint32_t limit = 0;
+  std::int64_t wanted = count;
+  constexpr int shifts[] = {21, 10, 0}, bits[] = {11, 11, 10};
+  for (int digit = 0; digit < 3 && wanted > 0; ++digit) {
+    const auto shift = shifts[digit];
+    const auto above = digit == 0 ? 0 : 0xFFFFFFFFU << shifts[digit - 1];
+    const auto mask = (1U << bits[digit]) - 1;
+    std::fill_n(histograms, keep_histograms, 0);
+    each_row([&](std::int64_t task, std::int64_t r) {
+      for (const auto c : columns) {
+        const auto key = size_key(values(r, c), units[c]);
+        if ((key & above) == limit) ++histograms[task * keep_bins + ((key >> shift) & mask)];
+      }
+    });
+    for (auto bin = static_cast<std::int64_t>(mask); bin >= 0; --bin) {
+      std::int64_t here = 0;
+      for (std::int64_t task = 0; task < keep_chunks; ++task) here += histograms[task * keep_bins + bin];
+      if (here >= wanted) {
+        limit |= static_cast<std::uint32_t>(bin) << shift;
+        break;
+      }
+      wanted -= here;
+    }
+  }
+  // Equals of the limit: how many each chunk of rows may keep.
+  std::int64_t ties[keep_chunks] = {};
+  each_row([&](std::int64_t task, std::int64_t r) {
+    for (const auto c : columns) ties[task] += size_key(values(r, c), units[c]) == limit ? 1 : 0;
+  });
+  for (auto& here : ties) {
+    here = std::min(here, wanted);
+    wanted -= here;
+  }
+  each_row([&](std::int64_t task, std::int64_t r) {
+    for (const auto c : columns) {
+      const auto key = size_key(values(r, c), units[c]);
+      const bool tie = count > 0 && key == limit && ties[task] > 0;
+      ties[task] -= tie ? 1 : 0;
+      kept(r, c) = (count > 0 && key > limit) || tie ? 1 : 0;
+    }
+  });
+}
+
+/// The same in one row; ties by column. `keys` is scratch.
+inline void keep_largest_of_row(vector_view<const float> values, const float* units, std::int64_t count,
+                                std::vector<std::uint32_t>& keys, vector_view<std::uint8_t> kept) {
+  const auto columns = values.size();
+  std::fill_n(kept.data(), columns, std::uint8_t{0});
+  if (count == 0) return;
+  keys.resize(static_cast<std::size_t>(columns));
+  for (std::int64_t c = 0; c < columns; ++c) keys[static_cast<std::size_t>(c)] = size_key(values[c], units[c]);
+  std::nth_element(keys.begin(), keys.begin() + (count - 1), keys.end(), std::greater<>());
+  const auto limit = keys[static_cast<std::size_t>(count - 1)];
+  auto ties = count;
+  for (std::int64_t c = 0; c < columns; ++c)
+    if (size_key(values[c], units[c]) > limit) kept[c] = 1, --ties;
+  for (std::int64_t c = 0; c < columns && ties > 0; ++c)
+    if (size_key(values[c], units[c]) == limit) kept[c] = 1, --ties;
+}
+
+}  // namespace miq::obs::detail

@@ -1,0 +1,185 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include <miq/core/detail/finite.hpp>
+#include <miq/obs/detail/inverse_product.hpp>
+
+namespace miq::obs {
+namespace detail {
+
+struct target_scratch {
+  target_scratch(std::int64_t rows, std::int64_t columns)
+      : moved(layout.add<float>(rows * columns)),
+        half(layout.add<float>(rows * columns)),
+        norms(layout.add<double>(3 * rows)) {}
+
+  miq::detail::workspace_layout layout;
+  std::int64_t moved, half;  // [rows, columns]
+  std::int64_t norms;        // [rows, 3]: squares of the change, of W, of the change as U sees it
+};
+
+inline void require_finite_vector(const char* function, const char* argument, vector_view<const float> v) {
+  for (std::int64_t i = 0; i < v.size(); ++i)
+    miq::detail::require(std::isfinite(v[i]), function, ": ", argument, " must be finite, got ", v[i], " at ", i);
+}
+
+/// `moments` is [c, c] or, `to_outputs`, [c, rows].
+inline target_result shift_target_on(const host_executor& exec, const char* function, bool to_outputs,
+                                     matrix_view<const float> weights, matrix_view<const float> moments,
+                                     matrix_view<const float> upper, matrix_view<float> shifted,
+                                     const target_options& options, workspace given) {
+  using miq::detail::overlap;
+  using miq::detail::require;
+  using miq::detail::shape_text;
+  const auto rows = weights.rows(), columns = weights.columns();
+  const char* const name = to_outputs ? "residual" : "difference";
+  require(columns >= 1, function, ": weights must have columns, got ", shape_text(rows, columns));
+  const auto wide = to_outputs ? rows : columns;
+  require(moments.rows() == columns && moments.columns() == wide, function, ": ", name, " must be ",
+          shape_text(columns, wide), ", got ", shape_text(moments.rows(), moments.columns()));
+  require(upper.rows() == columns && upper.columns() == columns, function, ": upper must be ",
+          shape_text(columns, columns), ", got ", shape_text(upper.rows(), upper.columns()));
+  require(shifted.rows() == rows && shifted.columns() == columns, function, ": shifted must be ",
+          shape_text(rows, columns), ", got ", shape_text(shifted.rows(), shifted.columns()));
+  require(options.strength >= 0 && options.strength <= 1, function, ": strength must be 0 to 1, got ",
+          options.strength);
+  require(!overlap(weights, shifted) && !overlap(moments, shifted) && !overlap(upper, shifted), function,
+          ": shifted must not overlap an input");
+  const target_scratch plan(rows, columns);
+  const miq::detail::scratch_block memory(function, plan.layout, given, exec.resource());
+  miq::detail::require_finite(exec, weights, function, "weights");
+  miq::detail::require_finite(exec, moments, function, name);
+  miq::detail::require_finite(exec, upper, function, "upper");
+
+  if (options.strength == 0) {
+    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(&weights(r, 0), columns, &shifted(r, 0));
+    return {};
+  }
+  auto* const moved = memory.at<float>(plan.moved);
+  auto* const half = memory.at<float>(plan.half);
+  auto* const norms = memory.at<double>(plan.norms);
+  const auto strength = static_cast<float>(options.strength);
+  const auto tile = product_rows(rows);
+  exec.parallel_for(product_tasks(rows), [&](std::int64_t task) {
+    using miq::detail::operand;
+    const auto first = task * tile, count = std::min(tile, rows - first);
+    float* const mine = moved + first * columns;
+    float* const other = half + first * columns;
+    if (to_outputs) {
+      for (std::int64_t c = 0; c < columns; ++c)
+        for (std::int64_t r = 0; r < count; ++r) mine[r * columns + c] = moments(c, first + r);
+    } else {
+      std::fill_n(mine, count * columns, 0.0F);
+      miq::detail::multiply_add<operand::as_is, operand::transposed>(count, columns, columns, 1.0F, &weights(first, 0),
+                                                                     weights.leading(), moments.data(),
+                                                                     moments.leading(), mine, columns);
+    }
+    multiply_by_inverse(count, mine, columns, upper, other, columns, mine, columns);
+    for (std::int64_t r = 0; r < count; ++r) {
+      double change = 0, before = 0, seen = 0;
+      for (std::int64_t c = 0; c < columns; ++c) {
+        const float step = strength * mine[r * columns + c];
+        const float w = weights(first + r, c);
+        shifted(first + r, c) = w + step;
+        change += static_cast<double>(step) * static_cast<double>(step);
+        before += static_cast<double>(w) * static_cast<double>(w);
+        seen += static_cast<double>(other[r * columns + c]) * static_cast<double>(other[r * columns + c]);
+      }
+      double* const out = norms + 3 * (first + r);
+      out[0] = change, out[1] = before, out[2] = seen;
+    }
+  });
+  double change = 0, before = 0, seen = 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    change += norms[3 * r];
+    before += norms[3 * r + 1];
+    seen += norms[3 * r + 2];
+  }
+  if (!std::isfinite(change) || !std::isfinite(seen))
+    throw numerical_error(
+        miq::detail::join_message(function, ": the products overflowed; upper does not belong to ", "these moments"));
+  const double s = options.strength;
+  return {before > 0 ? std::sqrt(change / before) : 0.0, (s - s * s / 2) * seen};
+}
+
+inline void check_output(const char* function, matrix_view<const float> weights, vector_view<const float> mean,
+                         vector_view<const float> output, const char* name) {
+  using miq::detail::require;
+  require(mean.size() == weights.columns(), function, ": mean must have ", weights.columns(), " elements, got ",
+          mean.size());
+  require(output.size() == weights.rows(), function, ": ", name, " must have ", weights.rows(), " elements, got ",
+          output.size());
+}
+
+inline double row_output(matrix_view<const float> weights, vector_view<const float> mean, std::int64_t r) {
+  double sum = 0;
+  for (std::int64_t c = 0; c < weights.columns(); ++c)
+    sum += static_cast<double>(weights(r, c)) * static_cast<double>(mean[c]);
+  return sum;
+}
+
+inline void mean_output_on(const host_executor& exec, matrix_view<const float> weights, vector_view<const float> mean,
+                           vector_view<float> output) {
+  check_output("mean_output", weights, mean, output, "output");
+  miq::detail::require_finite(exec, weights, "mean_output", "weights");
+  require_finite_vector("mean_output", "mean", mean);
+  exec.parallel_for(weights.rows(),
+                    [&](std::int64_t r) { output[r] = static_cast<float>(row_output(weights, mean, r)); });
+}
+
+inline void correct_bias_on(const host_executor& exec, matrix_view<const float> weights, vector_view<const float> mean,
+                            vector_view<const float> target, vector_view<const float> bias,
+                            vector_view<float> corrected) {
+  check_output("correct_bias", weights, mean, target, "target");
+  check_output("correct_bias", weights, mean, corrected, "corrected");
+  if (!bias.empty()) check_output("correct_bias", weights, mean, bias, "bias");
+  miq::detail::require_finite(exec, weights, "correct_bias", "weights");
+  require_finite_vector("correct_bias", "mean", mean);
+  require_finite_vector("correct_bias", "target", target);
+  require_finite_vector("correct_bias", "bias", bias);
+  exec.parallel_for(weights.rows(), [&](std::int64_t r) {
+    const double before = bias.empty() ? 0.0 : static_cast<double>(bias[r]);
+    corrected[r] = static_cast<float>(before + (static_cast<double>(target[r]) - row_output(weights, mean, r)));
+  });
+}
+
+}  // namespace detail
+
+inline std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns) {
+  return detail::target_scratch(rows, columns).layout.bytes();
+}
+
+template <executor Exec>
+target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                           matrix_view<const float, memory_of<Exec>> difference,
+                           matrix_view<const float, memory_of<Exec>> upper, matrix_view<float, memory_of<Exec>> shifted,
+                           const target_options& options, workspace scratch) {
+  return detail::shift_target_on(exec, "shift_target", false, weights, difference, upper, shifted, options, scratch);
+}
+
+template <executor Exec>
+target_result shift_target_to_outputs(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                                      matrix_view<const float, memory_of<Exec>> residual,
+                                      matrix_view<const float, memory_of<Exec>> upper,
+                                      matrix_view<float, memory_of<Exec>> shifted, const target_options& options,
+                                      workspace scratch) {
+  return detail::shift_target_on(exec, "shift_target_to_outputs", true, weights, residual, upper, shifted, options,
+                                 scratch);
+}
+
+template <executor Exec>
+void mean_output(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                 vector_view<const float, memory_of<Exec>> mean, vector_view<float, memory_of<Exec>> output) {
+  detail::mean_output_on(exec, weights, mean, output);
+}
+
+template <executor Exec>
+void correct_bias(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                  vector_view<const float, memory_of<Exec>> mean, vector_view<const float, memory_of<Exec>> target,
+                  vector_view<const float, memory_of<Exec>> bias, vector_view<float, memory_of<Exec>> corrected) {
+  detail::correct_bias_on(exec, weights, mean, target, bias, corrected);
+}
+
+}  // namespace miq::obs

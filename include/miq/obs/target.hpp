@@ -1,0 +1,92 @@
+// obs/target.hpp: weights that make up for what earlier layers have lost, and the bias that goes with them.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/core/executor.hpp>
+#include <miq/core/matrix_view.hpp>
+#include <miq/core/workspace.hpp>
+
+namespace miq::obs {
+
+/// What `shift_target` may be asked for.
+struct target_options {
+  double strength = 1;  ///< share of the way that is gone: 0 (the weights as they are, to the bit) to 1
+};
+
+/// What happened on the way.
+struct target_result {
+  double change = 0;  ///< |W* - W| / |W| (Frobenius); 0 if W is 0
+  double gain = 0;    ///< by how much the damped loss `|T - X~ W*^T|^2 / n + 1/2 tr (W* - W) D (W* - W)^T` is smaller
+                      ///< than with W: the output error itself falls by at least that
+};
+
+/// Scratch that both functions below need: 2 * rows * columns floats.
+std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns);
+
+/// The asymmetric target: weights for the inputs X~ that a layer receives now, whose outputs come closest to those of
+/// the dense layer on the dense model's inputs X. That is least squares, damped towards W (and not towards 0):
+///
+///     W* = W + strength * W C^T (H + D)^-1,   C = 2/n X~^T (X - X~),   H = 2/n X~^T X~,   U^T U = (H + D)^-1,
+///
+/// the minimum of `|X W^T - X~ W*^T|^2 / n + 1/2 tr (W* - W) D (W* - W)^T` for strength 1. Without damping it is
+/// `W (X^T X~)(X~^T X~)^-1`. Prune or quantise W* instead of W, with the same factor.
+///
+/// C holds the difference of the streams and not X~^T X itself: late in a model `X - X~` is small beside X, and
+/// `X~^T X - X~^T X~` would be the difference of two large rounded matrices. `calibration::cross_moments` with
+/// `difference` accumulates it.
+///
+/// @param exec        where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
+///                    Eigen's products take packing buffers from the heap where its stack limit is exceeded.
+/// @param weights     [rows, c], W, finite
+/// @param difference  [c, c], C, finite; 2/n, as the Hessian. A dead column's row is 0, so its weights stay.
+/// @param upper       [c, c], U, from `factor`
+/// @param shifted     [rows, c], W*; must not overlap an input
+/// @throws invalid_argument  for shapes that do not fit, values that are not finite, a strength outside [0, 1];
+/// `shifted`
+///                           is untouched
+/// @throws numerical_error   if the products overflow; `shifted` is unspecified
+/// @throws out_of_memory     if `scratch` is too small
+///
+/// Cost: 2 * rows * c^2 multiply-adds. Deterministic, whatever the number of threads.
+template <executor Exec>
+target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                           matrix_view<const float, memory_of<Exec>> difference,
+                           matrix_view<const float, memory_of<Exec>> upper, matrix_view<float, memory_of<Exec>> shifted,
+                           const target_options& options = {}, workspace scratch = {});
+
+/// The same for any target outputs T: `W* = W + strength * G^T (H + D)^-1` with `G = 2/n X~^T (T - X~ W^T)`, [c, rows]:
+/// the moments of X~ with what the layer fails to deliver. T may hold more than the dense layer's outputs, for instance
+/// what the residual stream beside the layer has lost. Cost: rows * c^2 multiply-adds; all else as above.
+template <executor Exec>
+target_result shift_target_to_outputs(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                                      matrix_view<const float, memory_of<Exec>> residual,
+                                      matrix_view<const float, memory_of<Exec>> upper,
+                                      matrix_view<float, memory_of<Exec>> shifted, const target_options& options = {},
+                                      workspace scratch = {});
+
+/// The mean output of a layer without its bias: `output[r] = sum_j weights(r, j) mean[j]`, summed in double.
+///
+/// @throws invalid_argument  for shapes that do not fit or values that are not finite; `output` is untouched
+template <executor Exec>
+void mean_output(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                 vector_view<const float, memory_of<Exec>> mean, vector_view<float, memory_of<Exec>> output);
+
+/// The bias with which the mean output of changed weights Q is that of the target again:
+/// `corrected[r] = bias[r] + target[r] - sum_j Q(r, j) mean[j]`, in double, rounded once. For weights that minimise the
+/// raw second moment this is what the regularisation and the rounding of weights left over; it costs nothing to store.
+///
+/// @param weights    [rows, c], Q
+/// @param mean       [c], mean of the inputs that Q receives (`cross_moments`' first stream, or `statistics::mean`)
+/// @param target     [rows], mean of the target outputs without the bias: `mean_output` of the dense weights and inputs
+/// @param bias       [rows], or empty: no bias so far
+/// @param corrected  [rows]; may be `bias` itself
+/// @throws invalid_argument  for shapes that do not fit or values that are not finite; `corrected` is untouched
+template <executor Exec>
+void correct_bias(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                  vector_view<const float, memory_of<Exec>> mean, vector_view<const float, memory_of<Exec>> target,
+                  vector_view<const float, memory_of<Exec>> bias, vector_view<float, memory_of<Exec>> corrected);
+
+}  // namespace miq::obs
+
+#include <miq/obs/detail/target.inl>
