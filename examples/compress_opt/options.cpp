@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <set>
 #include <system_error>
+#include <tuple>
 
 #include <miq/core/error.hpp>
 #include <miq/core/version.hpp>
@@ -16,13 +18,35 @@ namespace compress_opt {
 
 namespace {
 
-using miq::allocation::strategy;
 using miq::quantization::grid_layout;
+using miq::quantization::grid_symmetry;
+using miq::quantization::scale_format;
 
 constexpr std::array all_methods = {method::dense, method::sparsegpt, method::enhanced, method::mi};
 
-const std::map<std::string, strategy> strategies = {
-    {"threshold", strategy::threshold}, {"quantile", strategy::quantile}, {"greedy", strategy::greedy_budget}};
+const std::map<std::string, bits_by> allocations = {{"rate_distortion", bits_by::rate_distortion},
+                                                    {"greedy", bits_by::greedy},
+                                                    {"threshold", bits_by::threshold},
+                                                    {"quantile", bits_by::quantile}};
+
+const std::map<std::string, masks_by> mask_methods = {
+    {"search", masks_by::search}, {"sweep", masks_by::sweep}, {"selection", masks_by::selection}};
+
+const std::map<std::string, saliency> saliencies = {
+    {"obs", saliency::obs}, {"wanda", saliency::wanda}, {"magnitude", saliency::magnitude}};
+
+const std::map<std::string, order> orders = {{"natural", order::natural},
+                                             {"descending", order::descending},
+                                             {"by_group", order::by_group},
+                                             {"representatives", order::representatives}};
+
+const std::map<std::string, grid_symmetry> grids = {{"asymmetric", grid_symmetry::asymmetric},
+                                                    {"symmetric", grid_symmetry::symmetric},
+                                                    {"zero_free", grid_symmetry::zero_free}};
+
+const std::map<std::string, scale_format> scale_formats = {{"float16", scale_format::float16},
+                                                           {"float32", scale_format::float32},
+                                                           {"logarithmic8", scale_format::logarithmic8}};
 
 const std::map<std::string, estimator> estimators = {{"correlation", estimator::correlation},
                                                      {"rank", estimator::rank},
@@ -39,15 +63,19 @@ const std::map<std::string, normalisation> normalisations = {
     {"maximum", normalisation::maximum}};
 
 const std::map<std::string, grouping> groupings = {
-    {"spectral", grouping::spectral}, {"hierarchical", grouping::hierarchical}, {"kmeans", grouping::kmeans}};
+    {"spectral", grouping::spectral}, {"hierarchical", grouping::hierarchical}, {"kmeans", grouping::kmeans},
+    {"random", grouping::random},     {"contiguous", grouping::contiguous},     {"hessian", grouping::hessian}};
 
 const std::map<std::string, linkage> linkages = {{"average", linkage::average},
                                                  {"complete", linkage::complete},
                                                  {"single", linkage::single},
                                                  {"ward", linkage::ward}};
 
-const std::map<std::string, grid_layout> layouts = {
-    {"A", grid_layout::per_row_and_group}, {"A-group", grid_layout::per_group}, {"B", grid_layout::per_column}};
+const std::map<std::string, grid_layout> layouts = {{"A", grid_layout::per_row_and_group},
+                                                    {"A-group", grid_layout::per_group},
+                                                    {"B", grid_layout::per_column},
+                                                    {"R-group", grid_layout::row_by_group},
+                                                    {"R", grid_layout::row_by_column}};
 
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
@@ -80,6 +108,17 @@ int group_number(const std::string& text) {
   return number;
 }
 
+/// N and M of "N:M".
+std::pair<std::int64_t, std::int64_t> pattern_named(const std::string& text) {
+  std::int64_t kept = 0;
+  std::int64_t width = 0;
+  char rest = 0;
+  const bool whole = std::sscanf(text.c_str(), "%2ld:%2ld%c", &kept, &width, &rest) == 2;
+  require(whole && kept >= 1 && width <= 64 && kept < width && 128 % width == 0,
+          "--pattern: must be N:M, N below M, M a divisor of 64, such as 2:4; got '", text, "'");
+  return {kept, width};
+}
+
 named_text text_named(const std::string& argument) {
   const auto equals = argument.find('=');
   require(equals != std::string::npos && equals > 0 && equals + 1 < argument.size(), "--eval: must be NAME=FILE; got '",
@@ -91,14 +130,37 @@ named_text text_named(const std::string& argument) {
 void check_effect(const CLI::App& app, const options& chosen) {
   const std::vector<method> solvers = {method::sparsegpt, method::enhanced, method::mi};
   const std::vector<method> budgets = {method::enhanced, method::mi};
-  const std::map<std::string, std::vector<method>> users = {
-      {"--calibration", solvers},    {"--nsamples", solvers},       {"--sparsity", solvers},
-      {"--wbits", solvers},          {"--percdamp", solvers},       {"--minlayer", solvers},
-      {"--maxlayer", solvers},       {"--prune_only", solvers},     {"--invert", solvers},
-      {"--allocation", budgets},     {"--estimator", {method::mi}}, {"--grouping", {method::mi}},
-      {"--n_groups", {method::mi}},  {"--layout", {method::mi}},    {"--pictures", {method::mi}},
-      {"--mi_tokens", {method::mi}}, {"--linkage", {method::mi}},   {"--normalisation", {method::mi}},
-      {"--balanced", {method::mi}},  {"--target_avg_bits", budgets}};
+  const std::map<std::string, std::vector<method>> users = {{"--calibration", solvers},
+                                                            {"--nsamples", solvers},
+                                                            {"--random_windows", solvers},
+                                                            {"--sparsity", solvers},
+                                                            {"--wbits", solvers},
+                                                            {"--percdamp", solvers},
+                                                            {"--minlayer", solvers},
+                                                            {"--maxlayer", solvers},
+                                                            {"--prune_only", solvers},
+                                                            {"--invert", solvers},
+                                                            {"--allocation", budgets},
+                                                            {"--estimator", {method::mi}},
+                                                            {"--grouping", {method::mi}},
+                                                            {"--n_groups", {method::mi}},
+                                                            {"--layout", {method::mi}},
+                                                            {"--pictures", {method::mi}},
+                                                            {"--mi_tokens", {method::mi}},
+                                                            {"--linkage", {method::mi}},
+                                                            {"--normalisation", {method::mi}},
+                                                            {"--balanced", {method::mi}},
+                                                            {"--target_avg_bits", budgets},
+                                                            {"--target_strength", {method::mi}},
+                                                            {"--no_sequential", {method::mi}},
+                                                            {"--bias_correction", {method::mi}},
+                                                            {"--mask_method", {method::mi}},
+                                                            {"--saliency", {method::mi}},
+                                                            {"--order", {method::mi}},
+                                                            {"--refit", {method::mi}},
+                                                            {"--grid", {method::mi}},
+                                                            {"--scales", solvers},
+                                                            {"--pattern", solvers}};
   for (const auto& [name, methods] : users) {
     if (app.count(name) == 0) continue;
     std::string names;
@@ -110,7 +172,7 @@ void check_effect(const CLI::App& app, const options& chosen) {
     require(used, name, ": has no effect with --methods as given; it belongs to ", names);
   }
   if (!chosen.quantises())
-    for (const auto* name : {"--allocation", "--layout"})
+    for (const auto* name : {"--allocation", "--layout", "--grid", "--scales"})
       require(app.count(name) == 0, name, ": has no effect with --wbits 16, which only prunes");
   require(app.count("--mi_tokens") == 0 || chosen.estimator != estimator::correlation,
           "--mi_tokens: has no effect with --estimator correlation, which sees all tokens");
@@ -136,6 +198,13 @@ std::string_view name_of(estimator which) { return name_among(estimators, which)
 std::string_view name_of(normalisation which) { return name_among(normalisations, which); }
 std::string_view name_of(grouping which) { return name_among(groupings, which); }
 std::string_view name_of(linkage which) { return name_among(linkages, which); }
+std::string_view name_of(bits_by which) { return name_among(allocations, which); }
+std::string_view name_of(masks_by which) { return name_among(mask_methods, which); }
+std::string_view name_of(saliency which) { return name_among(saliencies, which); }
+std::string_view name_of(order which) { return name_among(orders, which); }
+std::string_view name_of(grid_layout which) { return name_among(layouts, which); }
+std::string_view name_of(grid_symmetry which) { return name_among(grids, which); }
+std::string_view name_of(scale_format which) { return name_among(scale_formats, which); }
 
 std::string_view name_of(method which) {
   switch (which) {
@@ -194,6 +263,10 @@ void check_options(const options& chosen) {
   require(chosen.mi_tokens >= 32 && chosen.mi_tokens <= 1'000'000, "--mi_tokens: must be 32 to 1000000, got ",
           chosen.mi_tokens);
   require(chosen.n_groups >= 0, "--n_groups: must be a whole number from 1 on, or auto; got ", chosen.n_groups);
+  require(finite_in(chosen.target_strength, 0, 1), "--target_strength: must be 0 to 1, got ", chosen.target_strength);
+  require(chosen.refit >= -1 && chosen.refit <= 1000, "--refit: must be -1 (none) to 1000, got ", chosen.refit);
+  require((chosen.order != order::by_group && chosen.order != order::representatives) || chosen.n_groups != 1,
+          "--order: by_group and representatives need more than one group");
   require(chosen.minlayer >= 0, "--minlayer: must be at least 0, got ", chosen.minlayer);
   require(!chosen.maxlayer || *chosen.maxlayer > chosen.minlayer, "--maxlayer: must be above --minlayer ",
           chosen.minlayer, ", got ", chosen.maxlayer.value_or(0));
@@ -237,8 +310,15 @@ command_line parse_command_line(int argc, const char* const* argv) {
   std::string normalisation_name = "information_coefficient";
   std::string grouping_name = "spectral";
   std::string linkage_name = "average";
-  std::string allocation = "greedy";
-  std::string layout = "B";
+  std::string allocation = "rate_distortion";
+  std::string layout = "R";
+  std::string grid_name = "zero_free";
+  std::string scales_name;
+  std::string mask_name = "search";
+  std::string saliency_name = "obs";
+  std::string order_name = "natural";
+  std::string pattern;
+  bool no_sequential = false;
   std::string model;
   std::string calibration;
   std::string save;
@@ -256,6 +336,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
   app.add_option("--nsamples", chosen.nsamples, "Calibration windows, spread evenly over the text")
       ->capture_default_str()
       ->type_name("N")
+      ->group(of_texts);
+  app.add_flag("--random_windows", chosen.random_windows, "Calibration windows start where --seed draws them")
       ->group(of_texts);
   app.add_option("--seqlen", chosen.seqlen, "Tokens of a window [the model's context]")
       ->type_name("N")
@@ -308,7 +390,9 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
-  app.add_option("--grouping", grouping_name, "How mi groups channels: spectral, hierarchical or kmeans")
+  app.add_option("--grouping", grouping_name,
+                 "How mi groups channels: spectral, hierarchical or kmeans; as controls random, "
+                 "contiguous or hessian, of spectral's sizes")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
@@ -316,14 +400,56 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
-  app.add_option("--allocation", allocation, "How enhanced and mi share out bits: threshold, quantile or greedy")
+  app.add_option(
+         "--allocation", allocation,
+         "How enhanced and mi share out bits: rate_distortion (enhanced: greedy), greedy, threshold or quantile")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
   app.add_option("--layout", layout,
-                 "Scales of mi: A (one per output row and group), A-group (one per group) or B (one per channel)")
+                 "Scales of mi: R (row times channel), R-group (row times group), A (one per output row and group), "
+                 "A-group (one per group) or B (one per channel)")
       ->capture_default_str()
       ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--grid", grid_name, "Levels of mi: zero_free, asymmetric or symmetric")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--scales", scales_name,
+                 "How scales are stored: float16, float32 or logarithmic8 [mi: logarithmic8, others: float16]")
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--pattern", pattern, "N:M masks, such as 2:4, instead of --sparsity")
+      ->type_name("N:M")
+      ->group(of_compression);
+  app.add_option("--mask_method", mask_name,
+                 "How mi finds its masks: search, sweep (a pruning sweep) or selection (at once)")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--saliency", saliency_name, "What mi masks by: obs, wanda or magnitude")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--refit", chosen.refit, "Iterations in which mi refits what its masks keep; -1: none")
+      ->capture_default_str()
+      ->type_name("N")
+      ->group(of_compression);
+  app.add_option("--order", order_name,
+                 "In which mi's sweep takes channels: natural, descending, by_group or representatives")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_compression);
+  app.add_option("--target_strength", chosen.target_strength,
+                 "How far mi makes up for what earlier layers have lost, 0 to 1")
+      ->capture_default_str()
+      ->type_name("SHARE")
+      ->group(of_compression);
+  app.add_flag("--no_sequential", no_sequential,
+               "mi sees all inputs of a layer before it compresses the layer, not each with what stands before it")
+      ->group(of_compression);
+  app.add_flag("--bias_correction", chosen.bias_correction, "mi keeps mean outputs by the biases")
       ->group(of_compression);
 
   const std::string of_selection = "Which matrices are compressed";
@@ -387,7 +513,23 @@ command_line parse_command_line(int argc, const char* const* argv) {
   chosen.normalisation = named(normalisations, "--normalisation", normalisation_name);
   chosen.grouping = named(groupings, "--grouping", grouping_name);
   chosen.linkage = named(linkages, "--linkage", linkage_name);
-  chosen.allocation = named(strategies, "--allocation", allocation);
+  chosen.allocation = named(allocations, "--allocation", allocation);
+  chosen.grid = named(grids, "--grid", grid_name);
+  if (app.count("--scales") > 0) chosen.scales = named(scale_formats, "--scales", scales_name);
+  chosen.mask_method = named(mask_methods, "--mask_method", mask_name);
+  chosen.saliency = named(saliencies, "--saliency", saliency_name);
+  chosen.order = named(orders, "--order", order_name);
+  chosen.sequential = !no_sequential;
+  if (app.count("--pattern") > 0) {
+    require(app.count("--sparsity") == 0, "--pattern: contradicts --sparsity");
+    std::tie(chosen.pattern_kept, chosen.pattern_width) = pattern_named(pattern);
+    chosen.sparsity = 1 - static_cast<double>(chosen.pattern_kept) / static_cast<double>(chosen.pattern_width);
+    if (app.count("--mask_method") == 0) chosen.mask_method = masks_by::sweep;
+    require(chosen.mask_method != masks_by::search,
+            "--mask_method: search does not keep the groups of --pattern; use sweep or selection");
+    require(chosen.order == order::natural || chosen.mask_method == masks_by::selection,
+            "--order: with --pattern needs --mask_method selection");
+  }
   chosen.layout = named(layouts, "--layout", layout);
   check_options(chosen);
   check_effect(app, chosen);

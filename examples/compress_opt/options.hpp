@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <miq/allocation/bit_budget.hpp>
 #include <miq/quantization/affine_grid.hpp>
 #include <miq/quantization/grid_set.hpp>
 #include <optional>
@@ -25,13 +24,30 @@ std::string_view name_of(method which);
 /// the headers of all estimators are too much for every file that reads an option.)
 enum class estimator { correlation, rank, histogram, knn, kde };
 enum class normalisation { information_coefficient, none, arithmetic, geometric, minimum, maximum };
-enum class grouping { spectral, hierarchical, kmeans };
+/// The last three have the sizes of spectral groups, but other members, chosen without mutual information: controls.
+enum class grouping { spectral, hierarchical, kmeans, random, contiguous, hessian };
 enum class linkage { average, complete, single, ward };
+
+/// How enhanced and mi share out bits. `enhanced`, in which every channel is a group, takes `greedy` for
+/// `rate_distortion`.
+enum class bits_by { rate_distortion, greedy, threshold, quantile };
+
+/// How mi finds its masks, the order in which it takes columns, and its criterion.
+enum class masks_by { search, sweep, selection };
+enum class order { natural, descending, by_group, representatives };
+enum class saliency { obs, wanda, magnitude };
 
 std::string_view name_of(estimator which);
 std::string_view name_of(normalisation which);
 std::string_view name_of(grouping which);
 std::string_view name_of(linkage which);
+std::string_view name_of(bits_by which);
+std::string_view name_of(masks_by which);
+std::string_view name_of(saliency which);
+std::string_view name_of(order which);
+std::string_view name_of(miq::quantization::grid_layout which);
+std::string_view name_of(miq::quantization::grid_symmetry which);
+std::string_view name_of(miq::quantization::scale_format which);
 
 /// A text to evaluate on.
 struct named_text {
@@ -47,6 +63,7 @@ struct options {
   // Texts
   std::filesystem::path calibration;  ///< empty: the embedded text, with the embedded model only
   std::int64_t nsamples = 64;         ///< calibration windows
+  bool random_windows = false;        ///< where they start is drawn with `seed`, instead of spread evenly
   std::int64_t seqlen = 0;            ///< tokens of a window; 0: the model's context
   std::vector<named_text> eval;       ///< empty: the embedded text, with the embedded model only
   std::int64_t eval_windows = 160;    ///< at most this many windows of each text; 0: all
@@ -64,10 +81,19 @@ struct options {
   compress_opt::linkage linkage = compress_opt::linkage::average;  ///< of hierarchical groups
   int n_groups = 8;                                                ///< 0: chosen for each input ("auto")
   bool balanced = false;                                           ///< groups of equal size
-  miq::allocation::strategy allocation = miq::allocation::strategy::greedy_budget;
-  miq::quantization::grid_layout layout = miq::quantization::grid_layout::per_column;
-  /// How scales are stored. Not on the command line: it is there to compare with programs that keep them in float.
-  miq::quantization::scale_format scales = miq::quantization::scale_format::float16;
+  bits_by allocation = bits_by::rate_distortion;
+  miq::quantization::grid_layout layout = miq::quantization::grid_layout::row_by_column;
+  miq::quantization::grid_symmetry grid = miq::quantization::grid_symmetry::zero_free;
+  std::optional<miq::quantization::scale_format> scales;  ///< unset: `mi` logarithmic8, the others float16
+  double target_strength = 1;                             ///< of mi; 0: each layer aims at its own outputs only
+  bool sequential = true;        ///< mi: each input of a layer is seen with what stands before it compressed
+  bool bias_correction = false;  ///< mi: mean outputs are kept by the biases
+  masks_by mask_method = masks_by::search;
+  compress_opt::saliency saliency = compress_opt::saliency::obs;
+  compress_opt::order order = compress_opt::order::natural;
+  int refit = 3;                  ///< iterations; -1: none
+  std::int64_t pattern_kept = 0;  ///< N of N:M masks, for all methods; 0: unstructured
+  std::int64_t pattern_width = 0;
 
   // Which matrices
   std::int64_t minlayer = 0;

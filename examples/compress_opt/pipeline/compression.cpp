@@ -5,12 +5,15 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include <miq/calibration/accumulator.hpp>
+#include <miq/calibration/cross_moments.hpp>
+#include <miq/core/random.hpp>
 #include <miq/core/version.hpp>
 
 #include "compress_opt/checkpoint/checkpoint.hpp"
@@ -141,6 +144,35 @@ void add_groups(const miq::prepared_inputs& shared, input_entry& entry) {
   if (c > 1) entry.mean_mi = 2 * sum / (static_cast<double>(c) * static_cast<double>(c - 1));
 }
 
+/// What was seen of one input of a layer.
+struct seen_input {
+  std::unique_ptr<miq::calibration::accumulator> moments;  ///< empty: the input is not compressed
+  std::unique_ptr<miq::calibration::cross_moments> drift;  ///< from the dense model's input, where it is followed
+};
+
+/// A division of the columns into groups of given sizes that knows nothing of their mutual information.
+miq::grouping::partition control_groups(const miq::grouping::partition& like, grouping how,
+                                        const miq::calibration::statistics_view<>& seen, std::uint64_t seed) {
+  const auto columns = like.columns();
+  std::vector<std::int64_t> order(static_cast<std::size_t>(columns));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  if (how == grouping::random) {
+    miq::random_stream random(seed);
+    for (std::int64_t c = columns - 1; c > 0; --c)
+      std::swap(order[static_cast<std::size_t>(c)],
+                order[static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(c + 1)))]);
+  } else if (how == grouping::hessian) {
+    const auto moment = [&](std::int64_t c) { return seen.covariance(c, c) + seen.mean[c] * seen.mean[c]; };
+    std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return moment(a) > moment(b); });
+  }
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(columns));
+  std::size_t next = 0;
+  for (std::int64_t g = 0; g < like.groups(); ++g)
+    for (std::int64_t i = 0; i < like.size(g); ++i)
+      labels[static_cast<std::size_t>(order[next++])] = static_cast<std::int32_t>(g);
+  return miq::grouping::partition(std::move(labels));
+}
+
 class runner {
  public:
   runner(const options& chosen, const run_hooks& hooks);
@@ -152,9 +184,8 @@ class runner {
   void expect_work(progress_meter& meter) const;
   method_report run_method(method which, progress_meter& meter);
   void compress(method which, opt_model& model, method_report& report, progress_meter& meter);
-  void compress_layer(method which, const miq::compress_options& how, std::int64_t index, opt_model& model,
-                      std::array<std::unique_ptr<miq::calibration::accumulator>, 4>& seen, method_report& report,
-                      progress_meter& meter);
+  void compress_input(method which, const miq::compress_options& how, std::int64_t index, layer_input input,
+                      opt_model& model, seen_input& seen, method_report& report, progress_meter& meter);
   void evaluate(const opt_model& model, method_report& report, progress_meter& meter);
   bool selects_input(std::int64_t layer, layer_input input) const;
 
@@ -226,7 +257,9 @@ void runner::load() {
   };
   if (!(chosen_.methods.size() == 1 && chosen_.has(method::dense))) {
     auto [windows, use] = read("calibration", chosen_.calibration, [&](const auto& stream) {
-      return calibration_windows(stream, context, chosen_.nsamples, chosen_.calibration.string());
+      return chosen_.random_windows
+                 ? random_windows(stream, context, chosen_.nsamples, chosen_.calibration.string(), chosen_.seed)
+                 : calibration_windows(stream, context, chosen_.nsamples, chosen_.calibration.string());
     });
     use.windows = windows.count();
     in_.calibration = std::move(windows);
@@ -259,10 +292,18 @@ void runner::expect_work(progress_meter& meter) const {
     for (const auto& text : in_.texts)
       meter.expect(work_.forward(static_cast<double>(text.ids.size())) * static_cast<double>(result_.config.layers));
     if (which == method::dense) continue;
+    const double running = work_.forward(work_.tokens);
     for (std::int64_t layer = 0; layer < result_.config.layers; ++layer) {
-      meter.expect(2 * work_.forward(work_.tokens));
-      for (const auto input : all_layer_inputs)
-        if (selects_input(layer, input)) meter.expect(work_.gram(input) + work_.prepare(which, input));
+      const auto how = options_of(which, chosen_);
+      const bool follows_dense = which == method::mi && (how.target_strength > 0 || chosen_.bias_correction);
+      const bool apart = which == method::mi && (chosen_.sequential || follows_dense);
+      meter.expect((follows_dense ? 2 : 1) * running);
+      if (!apart) meter.expect(running);
+      for (const auto input : all_layer_inputs) {
+        if (!selects_input(layer, input)) continue;
+        meter.expect(work_.gram(input) * (follows_dense ? 3 : 1) + work_.prepare(which, input));
+        if (apart) meter.expect(running / 2);
+      }
       for (const auto id : all_linears) {
         const auto& weight = in_.dense.layers[static_cast<std::size_t>(layer)][id].weight;
         if (chosen_.selects(layer, name_of(id)))
@@ -272,61 +313,69 @@ void runner::expect_work(progress_meter& meter) const {
   }
 }
 
-void runner::compress_layer(method which, const miq::compress_options& how, std::int64_t index, opt_model& model,
-                            std::array<std::unique_ptr<miq::calibration::accumulator>, 4>& seen, method_report& report,
-                            progress_meter& meter) {
+void runner::compress_input(method which, const miq::compress_options& how, std::int64_t index, layer_input input,
+                            opt_model& model, seen_input& seen, method_report& report, progress_meter& meter) {
   auto& layer = model.layers[static_cast<std::size_t>(index)];
   const auto prefix = std::to_string(index) + '.';
-  for (const auto input : all_layer_inputs) {
-    auto& accumulator = seen[static_cast<std::size_t>(input)];
-    if (accumulator == nullptr) continue;
-    const auto place = join_message(name_of(which), ", layer ", index, ", input of ", name_of(input));
-    const auto statistics = timed(report.phases.gram, [&] { return accumulator->finish(exec_); });
-    const auto sample = accumulator->sample();
-    accumulator.reset();  // two triangles in double: not needed any more
-    const double preparing = work_.prepare(which, input);
-    const auto shared = with_place(place, [&] {
-      return miq::prepare(exec_, statistics.view(), sample.tokens.view(), how, meter.part(preparing));
-    });
-    meter.complete("factor", preparing);
-    report.phases.solve += shared.seconds.factor;
-    report.phases.information += shared.seconds.information;
-    report.phases.grouping += shared.seconds.grouping;
-
-    input_entry described;
-    described.name = prefix + std::string(name_of(input));
-    if (miq::groups_by_information(how.grouping)) add_groups(shared, described);
-    const auto first = report.matrices.size();
-    for (const auto id : all_linears) {
-      if (input_of(id) != input || !chosen_.selects(index, name_of(id))) continue;
-      auto& weight = layer[id].weight;
-      const double solving =
-          work_.solve(which, static_cast<double>(weight.rows()), static_cast<double>(weight.columns()));
-      matrix_entry entry{prefix + std::string(name_of(id)), described.name, weight.rows(), weight.columns(), {}};
-      auto compressed = with_place(join_message(name_of(which), ", ", entry.name), [&] {
-        return miq::compress(exec_, weight.view(), statistics.view(), shared, how, meter.part(solving));
-      });
-      meter.complete("sweep", solving);
-      weight = std::move(compressed.weights);
-      const auto& seconds = compressed.report.seconds;
-      report.phases.solve += seconds.mask + seconds.fit + seconds.sweep;
-      report.phases.allocation += seconds.allocation;
-      report.storage += compressed.report.storage;
-      report.budget_bits += compressed.report.budget_bits;
-      entry.report = std::move(compressed.report);
-      report.matrices.push_back(std::move(entry));
-    }
-    if (hooks_.grouped) {
-      const miq::detail::phase_timer timer(hook_seconds_);
-      hooks_.grouped({which, index, result_.config.layers, input, shared, std::span(report.matrices).subspan(first)});
-    }
-    report.inputs.push_back(std::move(described));
+  const auto place = join_message(name_of(which), ", layer ", index, ", input of ", name_of(input));
+  const auto statistics = timed(report.phases.gram, [&] { return seen.moments->finish(exec_); });
+  const auto sample = seen.moments->sample();
+  seen.moments.reset();  // two triangles in double: not needed any more
+  const double preparing = work_.prepare(which, input);
+  auto shared = with_place(
+      place, [&] { return miq::prepare(exec_, statistics.view(), sample.tokens.view(), how, meter.part(preparing)); });
+  meter.complete("factor", preparing);
+  if (seen.drift != nullptr) {
+    shared.drift = timed(report.phases.gram, [&] { return seen.drift->finish(exec_); });
+    seen.drift.reset();
   }
+  if (which == method::mi && chosen_.grouping >= grouping::random)
+    shared.groups =
+        control_groups(shared.groups, chosen_.grouping, statistics.view(),
+                       chosen_.seed + static_cast<std::uint64_t>(index * 4) + static_cast<std::uint64_t>(input));
+  report.phases.solve += shared.seconds.factor;
+  report.phases.information += shared.seconds.information;
+  report.phases.grouping += shared.seconds.grouping;
+
+  input_entry described;
+  described.name = prefix + std::string(name_of(input));
+  if (miq::groups_by_information(how.grouping)) add_groups(shared, described);
+  const auto first = report.matrices.size();
+  for (const auto id : all_linears) {
+    if (input_of(id) != input || !chosen_.selects(index, name_of(id))) continue;
+    auto& weight = layer[id].weight;
+    const double solving =
+        work_.solve(which, static_cast<double>(weight.rows()), static_cast<double>(weight.columns()));
+    matrix_entry entry{prefix + std::string(name_of(id)), described.name, weight.rows(), weight.columns(), {}};
+    auto compressed = with_place(join_message(name_of(which), ", ", entry.name), [&] {
+      return miq::compress(exec_, weight.view(), statistics.view(), shared, how, meter.part(solving));
+    });
+    meter.complete("sweep", solving);
+    weight = std::move(compressed.weights);
+    if (which == method::mi && chosen_.bias_correction && !layer[id].bias.empty())
+      for (std::size_t r = 0; r < layer[id].bias.size(); ++r) layer[id].bias[r] += compressed.bias_change[r];
+    const auto& seconds = compressed.report.seconds;
+    report.phases.solve += seconds.target + seconds.mask + seconds.refit + seconds.fit + seconds.sweep;
+    report.phases.allocation += seconds.allocation;
+    report.storage += compressed.report.storage;
+    report.budget_bits += compressed.report.budget_bits;
+    entry.report = std::move(compressed.report);
+    report.matrices.push_back(std::move(entry));
+  }
+  if (hooks_.grouped) {
+    const miq::detail::phase_timer timer(hook_seconds_);
+    hooks_.grouped({which, index, result_.config.layers, input, shared, std::span(report.matrices).subspan(first)});
+  }
+  report.inputs.push_back(std::move(described));
 }
 
 void runner::compress(method which, opt_model& model, method_report& report, progress_meter& meter) {
   const auto how = options_of(which, chosen_);
+  // The dense model runs beside the compressed one where layers make up for what those before them have lost.
+  const bool follows_dense = which == method::mi && (how.target_strength > 0 || chosen_.bias_correction);
+  const bool in_turn = which == method::mi && chosen_.sequential;
   forward_pass pass(exec_, model);
+  forward_pass dense_pass(exec_, in_.dense);
   const double running = work_.forward(work_.tokens);
   const auto layers = static_cast<std::int64_t>(model.layers.size());
   std::int64_t last = layers - 1;
@@ -338,40 +387,87 @@ void runner::compress(method which, opt_model& model, method_report& report, pro
 
   meter.report("forward", running, 0);
   auto hidden = timed(report.phases.forward, [&] { return pass.embed(*in_.calibration); });
+  hidden_states dense_hidden;
+  if (follows_dense) dense_hidden = hidden;
   const auto tokens = static_cast<double>(hidden.values.rows());
   for (std::int64_t index = 0; index <= last; ++index) {
     meter.enter_layer(index + 1);
-    if (selects_layer(index)) {
-      std::array<std::unique_ptr<miq::calibration::accumulator>, 4> seen;
+    std::array<seen_input, 4> seen;
+    const auto begin = [&](layer_input input) {
+      const auto columns = input == layer_input::fc2 ? model.config.feed_forward : model.config.hidden;
+      const bool samples = miq::groups_by_information(how.grouping) && how.estimator.index() != 0;
+      auto& one = seen[static_cast<std::size_t>(input)];
+      one.moments = std::make_unique<miq::calibration::accumulator>(
+          columns, miq::calibration::accumulator_options{.sample_tokens = samples ? chosen_.mi_tokens : 0,
+                                                         .seed = chosen_.seed});
+      if (follows_dense)
+        one.drift = std::make_unique<miq::calibration::cross_moments>(
+            columns, columns, miq::calibration::cross_moments_options{.difference = true});
+    };
+    double gram = 0;
+    const auto take = [&](layer_input input, miq::matrix_view<const float> x, miq::matrix_view<const float> dense_x) {
+      auto& one = seen[static_cast<std::size_t>(input)];
+      if (one.moments == nullptr) return;
+      with_place(join_message(name_of(which), ", layer ", index, ", activations of ", name_of(input)), [&] {
+        timed(gram, [&] {
+          one.moments->add(exec_, x);
+          if (one.drift != nullptr) one.drift->add(exec_, x, dense_x);
+        });
+      });
+    };
+    const stopwatch watch;
+    double compressing = 0;
+    if (!selects_layer(index)) {
+      meter.complete("forward", running);
+    } else if (!in_turn && !follows_dense) {
       double gram_work = 0;
       for (const auto input : all_layer_inputs) {
         if (!selects_input(index, input)) continue;
-        const auto columns = input == layer_input::fc2 ? model.config.feed_forward : model.config.hidden;
-        const bool samples = miq::groups_by_information(how.grouping) && how.estimator.index() != 0;
-        seen[static_cast<std::size_t>(input)] = std::make_unique<miq::calibration::accumulator>(
-            columns, miq::calibration::accumulator_options{.sample_tokens = samples ? chosen_.mi_tokens : 0,
-                                                           .seed = chosen_.seed});
+        begin(input);
         gram_work += work_.gram(input);
       }
-      double gram = 0;
       double tokens_seen = 0;  // of the last of the four inputs, which come in turn
-      const stopwatch watch;
       pass.observe_layer(index, hidden, [&](layer_input input, miq::matrix_view<const float> x) {
         if (input == all_layer_inputs.back()) tokens_seen += static_cast<double>(x.rows());
-        if (auto& accumulator = seen[static_cast<std::size_t>(input)]; accumulator != nullptr)
-          with_place(join_message(name_of(which), ", layer ", index, ", activations of ", name_of(input)),
-                     [&] { timed(gram, [&] { accumulator->add(exec_, x); }); });
+        take(input, x, {});
         meter.report("forward", running + gram_work, tokens_seen / tokens);
       });
-      report.phases.forward += watch.seconds() - gram;
-      report.phases.gram += gram;
       meter.complete("forward", running + gram_work);
-      compress_layer(which, how, index, model, seen, report, meter);
+      const miq::detail::phase_timer timer(compressing);
+      for (const auto input : all_layer_inputs)
+        if (selects_input(index, input))
+          compress_input(which, how, index, input, model, seen[static_cast<std::size_t>(input)], report, meter);
     } else {
-      meter.complete("forward", running);
+      const auto compress_now = [&](layer_input input) {
+        const miq::detail::phase_timer timer(compressing);
+        compress_input(which, how, index, input, model, seen[static_cast<std::size_t>(input)], report, meter);
+      };
+      for (const auto input : all_layer_inputs) {
+        if (!selects_input(index, input)) continue;
+        begin(input);
+        const double looking = running / 2 + work_.gram(input) * (follows_dense ? 3 : 1);
+        for (std::int64_t batch = 0; batch < pass.batches(hidden); ++batch) {
+          const auto x = pass.input_of(index, input, hidden, batch);
+          miq::matrix_view<const float> dense_x;
+          if (follows_dense) dense_x = dense_pass.input_of(index, input, dense_hidden, batch);
+          take(input, x, dense_x);
+          meter.report("forward", looking, static_cast<double>(batch + 1) / static_cast<double>(pass.batches(hidden)));
+        }
+        meter.complete("forward", looking);
+        if (in_turn) compress_now(input);
+      }
+      for (const auto input : all_layer_inputs)
+        if (!in_turn && selects_input(index, input)) compress_now(input);
     }
-    if (index < last) timed(report.phases.forward, [&] { pass.run_layer(index, hidden); });
-    meter.complete("forward", running);
+    report.phases.forward += watch.seconds() - gram - compressing;
+    report.phases.gram += gram;
+    if (index < last) {
+      timed(report.phases.forward, [&] {
+        pass.run_layer(index, hidden);
+        if (follows_dense) dense_pass.run_layer(index, dense_hidden);
+      });
+    }
+    meter.complete("forward", running * (follows_dense ? 2 : 1));
   }
   meter.enter_layer(0);
 }
@@ -470,6 +566,41 @@ miq::information::normalisation normalisation_of(normalisation which) {
   }
 }
 
+miq::mask_method mask_method_of(masks_by which) {
+  switch (which) {
+    case masks_by::sweep:
+      return miq::mask_method::pruning_sweep;
+    case masks_by::selection:
+      return miq::mask_method::selection;
+    default:
+      return miq::mask_method::search;
+  }
+}
+
+miq::mask_saliency saliency_of(saliency which) {
+  switch (which) {
+    case saliency::wanda:
+      return miq::mask_saliency::wanda;
+    case saliency::magnitude:
+      return miq::mask_saliency::magnitude;
+    default:
+      return miq::mask_saliency::obs;
+  }
+}
+
+miq::column_order order_of(order which) {
+  switch (which) {
+    case order::descending:
+      return miq::column_order::descending_diagonal;
+    case order::by_group:
+      return miq::column_order::by_group;
+    case order::representatives:
+      return miq::column_order::representatives;
+    default:
+      return miq::column_order::natural;
+  }
+}
+
 miq::column_grouping grouping_of(grouping which) {
   switch (which) {
     case grouping::hierarchical:
@@ -497,6 +628,8 @@ miq::grouping::linkage_method linkage_of(linkage which) {
 }  // namespace
 
 miq::compress_options options_of(method which, const options& chosen) {
+  using miq::bit_allocation;
+  using miq::allocation::strategy;
   miq::compress_options how;
   switch (which) {
     case method::sparsegpt:
@@ -514,13 +647,27 @@ miq::compress_options options_of(method which, const options& chosen) {
       how.balanced = chosen.balanced;
       how.groups = chosen.n_groups;
       how.fit.layout = chosen.layout;
+      how.fit.symmetry = chosen.grid;
       how.seed = chosen.seed;
+      how.target_strength = chosen.target_strength;
+      how.method = mask_method_of(chosen.mask_method);
+      how.saliency = saliency_of(chosen.saliency);
+      how.order = order_of(chosen.order);
+      how.refit_iterations = chosen.refit;
+      if (chosen.allocation != bits_by::rate_distortion) how.allocation = bit_allocation::by_importance;
       break;
+  }
+  if (chosen.pattern_width > 0) {
+    how.mask = miq::obs::mask_rule::n_of_m;
+    how.pattern_kept = chosen.pattern_kept;
+    how.pattern_width = chosen.pattern_width;
   }
   how.quantise = chosen.quantises();
   how.factor.damping = chosen.percdamp;
-  how.budget.how = chosen.allocation;
-  how.fit.format = chosen.scales;
+  how.budget.how = chosen.allocation == bits_by::threshold  ? strategy::threshold
+                   : chosen.allocation == bits_by::quantile ? strategy::quantile
+                                                            : strategy::greedy_budget;
+  if (chosen.scales) how.fit.format = *chosen.scales;
   return how;
 }
 

@@ -19,28 +19,6 @@ using json = nlohmann::json;
 
 constexpr std::int64_t most_listed_groups = 64;  // above that, groups are summed up by their width
 
-std::string_view name_of(miq::allocation::strategy how) {
-  switch (how) {
-    case miq::allocation::strategy::threshold:
-      return "threshold";
-    case miq::allocation::strategy::quantile:
-      return "quantile";
-    default:
-      return "greedy";
-  }
-}
-
-std::string_view name_of(miq::quantization::grid_layout layout) {
-  switch (layout) {
-    case miq::quantization::grid_layout::per_row_and_group:
-      return "A";
-    case miq::quantization::grid_layout::per_group:
-      return "A-group";
-    default:
-      return "B";
-  }
-}
-
 json options_as_json(const options& chosen) {
   json methods = json::array();
   for (const auto which : chosen.methods) methods.push_back(compress_opt::name_of(which));
@@ -60,6 +38,19 @@ json options_as_json(const options& chosen) {
           {"balanced", chosen.balanced},
           {"allocation", name_of(chosen.allocation)},
           {"layout", name_of(chosen.layout)},
+          {"grid", name_of(chosen.grid)},
+          {"scales", chosen.scales ? json(name_of(*chosen.scales)) : json(nullptr)},
+          {"target_strength", chosen.target_strength},
+          {"sequential", chosen.sequential},
+          {"bias_correction", chosen.bias_correction},
+          {"pattern", chosen.pattern_width > 0
+                          ? json(std::to_string(chosen.pattern_kept) + ':' + std::to_string(chosen.pattern_width))
+                          : json(nullptr)},
+          {"mask_method", name_of(chosen.mask_method)},
+          {"saliency", name_of(chosen.saliency)},
+          {"order", name_of(chosen.order)},
+          {"refit", chosen.refit},
+          {"random_windows", chosen.random_windows},
           {"minlayer", chosen.minlayer},
           {"maxlayer", chosen.maxlayer ? json(*chosen.maxlayer) : json(nullptr)},
           {"prune_only", chosen.prune_only},
@@ -97,6 +88,13 @@ json matrix_as_json(const matrix_entry& matrix) {
           {"rows", matrix.rows},
           {"columns", matrix.columns},
           {"loss", report.loss},
+          {"pruning_loss", report.pruning_loss},
+          {"refit_loss", report.refit_loss},
+          {"target_change", report.target_change},
+          {"exchanged", report.exchanged},
+          {"headroom_bits", report.headroom_bits},
+          {"realised_bits", report.realised_bits},
+          {"allocation_gap", report.allocation_gap},
           {"damping", report.damping},
           {"damping_raised", report.damping_raised},
           {"dead_columns", report.dead},

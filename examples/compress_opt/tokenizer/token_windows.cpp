@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <miq/core/error.hpp>
+#include <miq/core/random.hpp>
 
 #include "common/mapped_file.hpp"
 #include "compress_opt/errors.hpp"
@@ -39,6 +40,23 @@ token_windows calibration_windows(std::span<const std::int32_t> stream, std::int
   windows.ids.reserve(static_cast<std::size_t>(count * context));
   for (std::int64_t i = 0; i < count; ++i) {
     const auto start = stream.begin() + (count == 1 ? 0 : i * room / (count - 1));
+    windows.ids.insert(windows.ids.end(), start, start + context);
+  }
+  return windows;
+}
+
+token_windows random_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t count,
+                             const std::string& name, std::uint64_t seed) {
+  miq::detail::require(context >= 1 && count >= 1, "random_windows: context and count must be at least 1, got ",
+                       context, " and ", count);
+  check_length(stream, context, name);
+  miq::random_stream random(seed);
+  token_windows windows;
+  windows.context = context;
+  windows.ids.reserve(static_cast<std::size_t>(count * context));
+  const auto starts = stream.size() - static_cast<std::size_t>(context) + 1;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto start = stream.begin() + static_cast<std::int64_t>(random.below(starts));
     windows.ids.insert(windows.ids.end(), start, start + context);
   }
   return windows;

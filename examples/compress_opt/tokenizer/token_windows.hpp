@@ -34,6 +34,10 @@ std::vector<std::int32_t> read_token_stream(const byte_pair_tokenizer& tokenizer
 token_windows calibration_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t count,
                                   const std::string& name);
 
+/// `count` windows that start anywhere in the stream with equal probability, drawn with `seed`. Errors as above.
+token_windows random_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t count,
+                             const std::string& name, std::uint64_t seed);
+
 /// The first consecutive full windows of the stream, at most `limit` of them (0: all).
 /// @throws text_error if the stream is shorter than a window; miq::invalid_argument unless context >= 1, limit >= 0
 token_windows evaluation_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t limit,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_checks.hpp>
 
 namespace miq::detail {
