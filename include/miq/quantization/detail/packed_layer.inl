@@ -622,8 +622,10 @@ void unpack_layer_on(const host_executor&, const packed_layer_view& layer, matri
         });
     return;
   }
-  // All codes of a row and group share a grid: its levels are a table.
-  std::array<T, 256> level{};
+  // All codes of a row and group share a grid: its levels are a table, behind which stands the 0 of masked weights, so
+  // that random masks cost no branches.
+  constexpr std::size_t masked = 256;
+  std::array<T, masked + 1> level{};
   const auto members = columns_by_group(layer.labels(), layer.groups());
   for_each_code(
       layer,
@@ -635,7 +637,7 @@ void unpack_layer_on(const host_executor&, const packed_layer_view& layer, matri
           level[static_cast<std::size_t>(code)] = converted<T>(dequantise(code, grid));
       },
       [&](std::int64_t r, std::int64_t c, unsigned keep, std::uint32_t field) {
-        weights(r, c) = keep != 0 ? level[field] : T{};
+        weights(r, c) = level[(field & (0U - keep)) | (masked & (keep - 1U))];
       });
 }
 
