@@ -78,6 +78,8 @@ run_python() {
       "$interpreter" -m pip install --quiet torch --index-url https://download.pytorch.org/whl/cpu ||
         miq_say "no CPU build of PyTorch there; taking the default one"
       "$interpreter" -m pip install --quiet -r tests/python/requirements.txt
+      BUILD_CUDA_EXT=0 "$interpreter" -m pip install --quiet -r tests/python/requirements-gptq.txt ||
+        miq_say "gptqmodel could not be installed; the checks of GPTQ checkpoints against it will be skipped"
       cp tests/python/requirements.txt "$stamp"
     fi
   fi

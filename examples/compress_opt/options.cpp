@@ -77,6 +77,11 @@ const std::map<std::string, grid_layout> layouts = {{"A", grid_layout::per_row_a
                                                     {"R-group", grid_layout::row_by_group},
                                                     {"R", grid_layout::row_by_column}};
 
+const std::map<std::string, save_format> save_formats = {{"huggingface", save_format::huggingface},
+                                                         {"gptq", save_format::gptq},
+                                                         {"compressed-tensors", save_format::compressed_tensors},
+                                                         {"miq", save_format::miq}};
+
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
   if (!condition) throw option_error(miq::detail::join_message(parts...));
@@ -180,6 +185,7 @@ void check_effect(const CLI::App& app, const options& chosen) {
           "--linkage: has no effect without --grouping hierarchical");
   require(app.count("--wbits") == 0 || !chosen.target_avg_bits || chosen.has(method::sparsegpt),
           "--wbits: has no effect with --target_avg_bits and without the method sparsegpt");
+  require(app.count("--save_format") == 0 || !chosen.save.empty(), "--save_format: has no effect without --save");
   require(app.count("--pictures") == 0 || !chosen.report.empty(), "--pictures: has no effect without --report");
   require(app.count("--eval_windows") == 0 || !chosen.no_eval, "--eval_windows: has no effect with --no_eval");
 }
@@ -283,6 +289,12 @@ void check_options(const options& chosen) {
     require(!text.name.empty(), "--eval: a name is empty");
     require(names.insert(text.name).second, "--eval: the name '", text.name, "' is given twice");
   }
+  require(chosen.save_format == save_format::huggingface || !chosen.save.empty(),
+          "--save_format: has no effect without --save");
+  require(chosen.save_format == save_format::huggingface || chosen.save_format == save_format::miq ||
+              !chosen.has(method::dense),
+          "--save_format: ", name_of(chosen.save_format),
+          " stores codes, and the method dense has none; leave it out of --methods, or save as huggingface");
   if (!chosen.save.empty() && !chosen.report.empty())
     require(std::filesystem::absolute(chosen.save).lexically_normal() / "" !=
                 std::filesystem::absolute(chosen.report).lexically_normal() / "",
@@ -319,6 +331,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   std::string order_name = "natural";
   std::string pattern;
   bool no_sequential = false;
+  std::string save_format_name = "huggingface";
   std::string model;
   std::string calibration;
   std::string save;
@@ -467,6 +480,11 @@ command_line parse_command_line(int argc, const char* const* argv) {
   app.add_option("--save", save, "Save the model for transformers in DIR; with several methods, each in DIR/METHOD")
       ->type_name("DIR")
       ->group(of_results);
+  app.add_option("--save_format", save_format_name,
+                 "Of --save: huggingface (dense), gptq, compressed-tensors or miq (packed)")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group(of_results);
   app.add_option("--report", report, "Write performance_report.md, report.json and pictures into DIR")
       ->type_name("DIR")
       ->group(of_results);
@@ -531,6 +549,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
             "--order: with --pattern needs --mask_method selection");
   }
   chosen.layout = named(layouts, "--layout", layout);
+  chosen.save_format = named(save_formats, "--save_format", save_format_name);
   check_options(chosen);
   check_effect(app, chosen);
   return result;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compress_opt/checkpoint/save_format.hpp"
 #include "compress_opt/errors.hpp"
 #include "compress_opt/model/model.hpp"
 
@@ -102,7 +103,8 @@ struct options {
   bool invert = false;
 
   // Results
-  std::filesystem::path save;    ///< empty: not saved
+  std::filesystem::path save;  ///< empty: not saved
+  compress_opt::save_format save_format = compress_opt::save_format::huggingface;
   std::filesystem::path report;  ///< empty: no report
   std::int64_t pictures = 4;     ///< layers that get pictures
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <miq/core/numeric_types.hpp>
+#include <miq/quantization/packed_layer.hpp>
 
 #include "common/mapped_file.hpp"
 #include "compress_opt/checkpoint/tensor_source.hpp"
@@ -233,7 +234,7 @@ class model_reader {
       const std::int64_t rows = id == linear_id::fc1 ? config.feed_forward : config.hidden;
       const std::int64_t columns = id == linear_id::fc2 ? config.feed_forward : config.hidden;
       const std::string name = prefix + std::string(name_of(id));
-      layer[id].weight = matrix(name + ".weight", rows, columns);
+      layer[id].weight = compressed_or_dense(name + ".weight", rows, columns);
       if (config.has_bias) layer[id].bias = vector(name + ".bias", rows);
     }
     layer.self_attn_layer_norm = norm(prefix + "self_attn_layer_norm", config);
@@ -251,6 +252,27 @@ class model_reader {
     miq::matrix<float> result(rows, columns);
     fill(place, {result.data(), static_cast<std::size_t>(result.size())});
     return result;
+  }
+
+  /// A matrix, or what a packed layer of miq stands for.
+  miq::matrix<float> compressed_or_dense(const std::string& name, std::int64_t rows, std::int64_t columns) {
+    const auto* packed = files_.find(name + ".miq");
+    if (packed == nullptr) return matrix(name, rows, columns);
+    if (const auto* dense = files_.find(name))
+      fail(packed->file(),
+           "tensor '" + packed->name + "' is ambiguous: '" + dense->name + "' is the same part of the model");
+    if (packed->source->describe(packed->name).type_name != "U8")
+      fail(packed->file(), "tensor '" + packed->name + "' must have the type U8");
+    try {
+      const miq::quantization::packed_layer_view layer(packed->source->read(packed->name));
+      if (layer.rows() != rows || layer.columns() != columns)
+        fail(packed->file(), "tensor '" + packed->name + "' has the shape " +
+                                 shape_text(std::vector<std::int64_t>{layer.rows(), layer.columns()}) +
+                                 ", but config.json asks for " + shape_text(std::vector<std::int64_t>{rows, columns}));
+      return miq::quantization::unpack_layer(exec_, layer);
+    } catch (const miq::invalid_argument& failure) {
+      fail(packed->file(), "tensor '" + packed->name + "': " + failure.what());
+    }
   }
 
   std::vector<float> vector(const std::string& name, std::int64_t size) {

@@ -18,7 +18,8 @@ opt_config read_config(const std::filesystem::path& directory);
 /// `model.safetensors.index.json` and its shards, `pytorch_model.bin`, `pytorch_model.bin.index.json` and its shards.
 /// Tensors may be float32, float16 or bfloat16, and their names may begin with `model.decoder.`, `decoder.` or neither.
 /// If the file holds an `lm_head.weight` that differs from the embeddings, the head is its own even if the
-/// configuration ties them, as in transformers; the result's `config.tied_head` says how it ended.
+/// configuration ties them, as in transformers; the result's `config.tied_head` says how it ended. A matrix of a layer
+/// may be one of miq's packed layers (`NAME.weight.miq`, see docs/formats.md), which is decoded.
 ///
 /// The files are taken as hostile: each size and offset is checked before it is used, and memory is allocated only for
 /// tensors that the file really holds. They must not be changed by others while they are read.

@@ -29,7 +29,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view weights_file = "model.safetensors", config_file = "config.json";
+constexpr std::string_view weights_file = "model.safetensors", config_file = "config.json",
+                           gptq_file = "quantize_config.json";
 constexpr std::array<std::string_view, 7> copied_files = {
     "vocab.json",     "merges.txt",        "tokenizer_config.json", "special_tokens_map.json",
     "tokenizer.json", "added_tokens.json", "generation_config.json"};
@@ -172,9 +173,27 @@ struct named_tensor {
   std::string name;
   std::vector<std::int64_t> shape;
   std::span<const float> values;
+  std::string type = {};              // as safetensors calls it; empty: `values` in the type of all weights
+  std::vector<std::byte> bytes = {};  // where `type` is not empty
 };
 
-std::vector<named_tensor> tensors_of(const opt_model& model) {
+/// The tensors that a compressed matrix becomes.
+std::vector<encoded_tensor> encoded(const miq::host_executor& exec, const stored_matrix& matrix,
+                                    const miq::matrix<float>& weights, save_format format, std::int64_t group_size) {
+  if (format == save_format::gptq) return gptq_tensors(exec, matrix, group_size);
+  if (format == save_format::compressed_tensors) return compressed_tensors_tensors(exec, matrix);
+  return miq_tensors(exec, matrix, weights);
+}
+
+const stored_matrix* find_stored(const save_options& options, const std::string& name) {
+  if (options.format == save_format::huggingface || options.matrices == nullptr) return nullptr;
+  const auto found = options.matrices->find(name);
+  return found == options.matrices->end() ? nullptr : &found->second;
+}
+
+std::vector<named_tensor> tensors_of(const opt_model& model, const save_options& options) {
+  const miq::host_executor exec({.threads = 1});  // packing takes nanoseconds a weight
+  const auto group_size = options.format == save_format::gptq ? gptq_group_size(*options.matrices) : 0;
   std::vector<named_tensor> list;
   const std::string prefix = "model.decoder.";
   const auto add_matrix = [&](const std::string& name, const miq::matrix<float>& m) {
@@ -195,7 +214,13 @@ std::vector<named_tensor> tensors_of(const opt_model& model) {
     const std::string layer = prefix + "layers." + std::to_string(i) + ".";
     for (const auto id : all_linears) {
       const auto name = layer + std::string(name_of(id));
-      add_matrix(name + ".weight", model.layers[i][id].weight);
+      const auto stored_name = std::to_string(i) + '.' + std::string(name_of(id));
+      const auto& weight = model.layers[i][id].weight;
+      if (const auto* stored = find_stored(options, stored_name))
+        for (auto& tensor : encoded(exec, *stored, weight, options.format, group_size))
+          list.push_back({name + tensor.name, tensor.shape, {}, tensor.type, std::move(tensor.bytes)});
+      else
+        add_matrix(name + ".weight", weight);
       add_vector(name + ".bias", model.layers[i][id].bias);
     }
     add_norm(layer + "self_attn_layer_norm", model.layers[i].self_attn_layer_norm);
@@ -246,14 +271,18 @@ void write_as(output_file& file, const named_tensor& tensor) {
   }
 }
 
-void write_weights(const opt_model& model, const fs::path& path, element_type type,
-                   const miq::progress_callback& progress) {
-  const auto tensors = tensors_of(model);
-  nlohmann::json header = {{"__metadata__", {{"format", "pt"}}}};
+void write_weights(const opt_model& model, const fs::path& path, element_type type, const save_options& options) {
+  const auto& progress = options.progress;
+  const auto tensors = tensors_of(model, options);
+  nlohmann::json header = {{"__metadata__", {{"format", options.format == save_format::miq ? "miq" : "pt"}}}};
   std::int64_t end = 0;
   for (const auto& tensor : tensors) {
-    const std::int64_t begin = std::exchange(end, end + *element_count(tensor.shape) * bytes_of(type));
-    header[tensor.name] = {{"dtype", safetensors_name(type)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
+    const auto size = tensor.type.empty() ? *element_count(tensor.shape) * bytes_of(type)
+                                          : static_cast<std::int64_t>(tensor.bytes.size());
+    const std::int64_t begin = std::exchange(end, end + size);
+    header[tensor.name] = {{"dtype", tensor.type.empty() ? safetensors_name(type) : tensor.type},
+                           {"shape", tensor.shape},
+                           {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // so that the data are aligned
@@ -264,17 +293,14 @@ void write_weights(const opt_model& model, const fs::path& path, element_type ty
   file.write(length);
   file.write(std::as_bytes(std::span(text)));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    switch (type) {
-      case element_type::float32:
-        write_as<float>(file, tensors[i]);
-        break;
-      case element_type::float16:
-        write_as<miq::float16>(file, tensors[i]);
-        break;
-      case element_type::bfloat16:
-        write_as<miq::bfloat16>(file, tensors[i]);
-        break;
-    }
+    if (!tensors[i].type.empty())
+      file.write(tensors[i].bytes);
+    else if (type == element_type::float32)
+      write_as<float>(file, tensors[i]);
+    else if (type == element_type::float16)
+      write_as<miq::float16>(file, tensors[i]);
+    else
+      write_as<miq::bfloat16>(file, tensors[i]);
     miq::detail::report_progress(progress, "save", static_cast<double>(i + 1) / static_cast<double>(tensors.size()));
   }
   file.close();
@@ -286,15 +312,51 @@ void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
   file.close();
 }
 
-void write_config(const opt_model& model, const fs::path& source, const fs::path& directory, element_type type) {
+/// Modules of type Linear that are not compressed.
+std::vector<std::string> dense_modules(const opt_model& model, const stored_matrices& matrices) {
+  std::vector<std::string> names = {"lm_head"};
+  if (model.config.has_projections())
+    names.insert(names.end(), {"model.decoder.project_in", "model.decoder.project_out"});
+  for (std::size_t i = 0; i < model.layers.size(); ++i)
+    for (const auto id : all_linears) {
+      const auto name = std::to_string(i) + '.' + std::string(name_of(id));
+      if (!matrices.contains(name)) names.push_back("model.decoder.layers." + name);
+    }
+  return names;
+}
+
+void write_config(const opt_model& model, const fs::path& source, const fs::path& directory, element_type type,
+                  const save_options& options) {
   const fs::path original = source / config_file;
   auto config = parse_json_object(mapped_file(original).text(), original.string());
   config["architectures"] = {"OPTForCausalLM"};
   config["dtype"] = torch_name(type);
   config["torch_dtype"] = torch_name(type);  // its name before transformers 4.56
   config["tie_word_embeddings"] = model.config.tied_head;
+  config.erase("quantization_config");
+  if (options.format == save_format::gptq) {
+    config["quantization_config"] = gptq_config(*options.matrices);
+    const std::string text = config["quantization_config"].dump(2) + "\n";
+    write_bytes(directory / gptq_file, std::as_bytes(std::span(text)));
+  } else if (options.format == save_format::compressed_tensors) {
+    config["quantization_config"] =
+        compressed_tensors_config(*options.matrices, dense_modules(model, *options.matrices));
+  } else if (options.format == save_format::miq) {
+    config["quantization_config"] = {{"quant_method", "miq"}, {"version", 1}};
+  }
   const std::string text = config.dump(2) + "\n";
   write_bytes(directory / config_file, std::as_bytes(std::span(text)));
+}
+
+/// The formats that other programs read need all of it to be right.
+void check_matrices(const opt_model& model, const save_options& options) {
+  if (options.format == save_format::huggingface || options.format == save_format::miq) return;
+  if (options.matrices == nullptr || options.matrices->empty())
+    throw option_error(
+        miq::detail::join_message("--save_format ", name_of(options.format), ": the model has no codes to save"));
+  for (const auto& [name, matrix] : *options.matrices) require_holds(options.format, traits_of(matrix), name);
+  if (options.format == save_format::gptq && options.matrices->size() != model.layers.size() * all_linears.size())
+    throw option_error("--save_format gptq: all matrices of all layers must be compressed");
 }
 
 }  // namespace
@@ -313,7 +375,7 @@ void check_save_target(const fs::path& source, const fs::path& given) {
   if (error) fail(target, "cannot be read: " + error.message());
   for (const auto& entry : entries) {
     const auto name = entry.path().filename().string();
-    const bool written_by_us = name == weights_file || name == config_file ||
+    const bool written_by_us = name == weights_file || name == config_file || name == gptq_file ||
                                std::find(copied_files.begin(), copied_files.end(), name) != copied_files.end();
     if (!written_by_us || !entry.is_regular_file())
       fail(target, "exists and holds '" + name + "', which no saved model has; it is left as it is");
@@ -322,13 +384,15 @@ void check_save_target(const fs::path& source, const fs::path& given) {
 
 void save_model(const opt_model& model, const fs::path& source, const fs::path& target, const save_options& options) {
   check_save_target(source, target);
-  const auto type = options.type.value_or(model.stored_as);
+  check_matrices(model, options);
+  const bool half = options.format == save_format::gptq || options.format == save_format::compressed_tensors;
+  const auto type = half ? element_type::float16 : options.type.value_or(model.stored_as);
   errors_as<checkpoint_error>([&] {
     partial_directory directory(clean_target(target));
-    write_config(model, source, directory.path(), type);
+    write_config(model, source, directory.path(), type, options);
     for (const auto name : copied_files)
       if (fs::exists(source / name)) write_bytes(directory.path() / name, mapped_file(source / name).bytes());
-    write_weights(model, directory.path() / weights_file, type, options.progress);
+    write_weights(model, directory.path() / weights_file, type, options);
     directory.commit();
   });
 }

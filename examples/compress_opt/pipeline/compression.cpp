@@ -188,6 +188,7 @@ class runner {
                       opt_model& model, seen_input& seen, method_report& report, progress_meter& meter);
   void evaluate(const opt_model& model, method_report& report, progress_meter& meter);
   bool selects_input(std::int64_t layer, layer_input input) const;
+  void check_save_format(const opt_config& config) const;
 
   const options chosen_;
   const run_hooks& hooks_;
@@ -195,6 +196,7 @@ class runner {
   run_inputs in_;
   run_report result_;
   work_estimate work_;
+  stored_matrices stored_;  // of the method that runs, for formats that store codes
   bool made_save_directory_ = false;
   double hook_seconds_ = 0;  // of one method, spent in `hooks_.grouped`
 };
@@ -207,9 +209,39 @@ bool runner::selects_input(std::int64_t layer, layer_input input) const {
                      [&](linear_id id) { return input_of(id) == input && chosen_.selects(layer, name_of(id)); });
 }
 
+/// What is known of the matrices before the work must fit the format.
+void runner::check_save_format(const opt_config& config) const {
+  if (chosen_.save_format == save_format::gptq && result_.selected != config.layers * std::ssize(all_linears))
+    throw option_error(
+        "--save_format gptq: all matrices must be compressed; leave out --minlayer, --maxlayer, --prune_only and "
+        "--invert, or save as miq or compressed-tensors");
+  for (const auto which : chosen_.methods) {
+    if (which == method::dense) continue;
+    const auto how = options_of(which, chosen_);
+    for (const auto id : all_linears) {
+      matrix_traits traits;
+      traits.rows = id == linear_id::fc1 ? config.feed_forward : config.hidden;
+      traits.columns = id == linear_id::fc2 ? config.feed_forward : config.hidden;
+      traits.quantised = how.quantise;
+      traits.layout = how.fit.layout;
+      traits.symmetry = how.fit.symmetry;
+      traits.scales = how.fit.format;
+      if (how.grouping == miq::column_grouping::each_column) traits.groups = traits.columns;
+      if (miq::groups_by_information(how.grouping)) traits.groups = how.groups;
+      if (how.balanced && traits.groups > 0 && traits.columns % traits.groups == 0)
+        traits.group_unit = traits.columns / traits.groups;
+      const bool one_width = traits.groups == 1;  // what the budget allows, rounded down
+      traits.least_bits = one_width ? static_cast<int>(how.average_bits) : how.budget.minimum_bits;
+      traits.most_bits = one_width ? traits.least_bits : how.budget.maximum_bits;
+      require_holds(chosen_.save_format, traits, std::string(name_of(which)) + ", " + std::string(name_of(id)));
+    }
+  }
+}
+
 /// Finds out before the work whether results can be stored.
 void runner::check_targets(const opt_config& config) {
   if (chosen_.save.empty()) return;
+  check_save_format(config);
   std::error_code failure;
   if (chosen_.methods.size() > 1 && !std::filesystem::exists(chosen_.save, failure)) {
     std::filesystem::create_directory(chosen_.save, failure);
@@ -354,6 +386,14 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
     weight = std::move(compressed.weights);
     if (which == method::mi && chosen_.bias_correction && !layer[id].bias.empty())
       for (std::size_t r = 0; r < layer[id].bias.size(); ++r) layer[id].bias[r] += compressed.bias_change[r];
+    if (!chosen_.save.empty() && chosen_.save_format != save_format::huggingface) {
+      const auto labels = compressed.groups.labels();
+      stored_[entry.name] = {std::move(compressed.codes),
+                             std::move(compressed.kept),
+                             std::move(compressed.grids),
+                             {labels.begin(), labels.end()},
+                             compressed.groups.groups()};
+    }
     const auto& seconds = compressed.report.seconds;
     report.phases.solve += seconds.target + seconds.mask + seconds.refit + seconds.fit + seconds.sweep;
     report.phases.allocation += seconds.allocation;
@@ -486,6 +526,7 @@ void runner::evaluate(const opt_model& model, method_report& report, progress_me
 method_report runner::run_method(method which, progress_meter& meter) {
   method_report report;
   report.which = which;
+  stored_.clear();
   result_.peak_is_per_method = reset_peak_memory();
   meter.enter(name_of(which));
   std::optional<opt_model> copy;
@@ -506,7 +547,8 @@ method_report runner::run_method(method which, progress_meter& meter) {
   const auto& model = copy ? *copy : in_.dense;
   if (!chosen_.save.empty()) {
     const auto target = chosen_.save_directory(which);
-    save_model(model, chosen_.model, target, {.progress = meter.part(0)});
+    save_model(model, chosen_.model, target,
+               {.format = chosen_.save_format, .matrices = &stored_, .progress = meter.part(0)});
     report.saved = target;
   }
   evaluate(model, report, meter);
