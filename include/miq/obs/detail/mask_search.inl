@@ -202,7 +202,7 @@ class mask_search_run {
         const std::uint8_t* const now = &out_.kept(r, 0);
         const std::uint8_t* const then = &before(r, 0);
         std::int32_t here = 0;
-        for (std::int64_t c = 0; c < columns_; ++c) here += (now[c] != 0) & (then[c] == 0) ? 1 : 0;
+        for (std::int64_t c = 0; c < columns_; ++c) here += static_cast<std::int32_t>((now[c] != 0) & (then[c] == 0));
         sum += here;
       }
       tasks_[task] = sum;
