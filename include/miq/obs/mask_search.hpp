@@ -23,9 +23,9 @@ enum class mask_scope {
 /// product rows x c x c.
 struct mask_search_options {
   mask_scope scope = mask_scope::layer;
-  int iterations = 5;         ///< on each level, 1 to 10000
+  int iterations = 3;         ///< on each level, 1 to 10000
   int levels = 2;             ///< of the penalty, 1 to 20
-  double penalty = 0.1;       ///< of the first level, as a share of the diagonal of H + D
+  double penalty = 0.3;       ///< of the first level, as a share of the diagonal of H + D
   double penalty_factor = 3;  ///< from level to level, at least 1
   double damping = 0.01;      ///< as `factor` used it: `factor_result::damping`
   damping_rule rule = damping_rule::mean_diagonal;

@@ -40,6 +40,7 @@ inline void keep_largest(const host_executor& exec, matrix_view<const float> val
   // Digit by digit, from the highest: the bits of the `count`-th largest key, and how many of its equals are kept.
   std::uint32_t limit = 0;
   std::int64_t wanted = count;
+  std::int64_t ties[keep_chunks] = {};  // equals of the limit in each chunk of rows
   constexpr int shifts[] = {21, 10, 0}, bits[] = {11, 11, 10};
   for (int digit = 0; digit < 3 && wanted > 0; ++digit) {
     const auto shift = shifts[digit];
@@ -47,9 +48,11 @@ inline void keep_largest(const host_executor& exec, matrix_view<const float> val
     const auto mask = (1U << bits[digit]) - 1;
     std::fill_n(histograms, keep_histograms, 0);
     each_row([&](std::int64_t task, std::int64_t r) {
+      std::int64_t* const histogram = histograms + task * keep_bins;
+      const float* const row = &values(r, 0);
       for (const auto c : columns) {
-        const auto key = size_key(values(r, c), units[c]);
-        if ((key & above) == limit) ++histograms[task * keep_bins + ((key >> shift) & mask)];
+        const auto key = size_key(row[c], units[c]);
+        if ((key & above) == limit) ++histogram[(key >> shift) & mask];
       }
     });
     for (auto bin = static_cast<std::int64_t>(mask); bin >= 0; --bin) {
@@ -57,27 +60,31 @@ inline void keep_largest(const host_executor& exec, matrix_view<const float> val
       for (std::int64_t task = 0; task < keep_chunks; ++task) here += histograms[task * keep_bins + bin];
       if (here >= wanted) {
         limit |= static_cast<std::uint32_t>(bin) << shift;
+        for (std::int64_t task = 0; task < keep_chunks; ++task) ties[task] = histograms[task * keep_bins + bin];
         break;
       }
       wanted -= here;
     }
   }
-  // Equals of the limit: how many each chunk of rows may keep.
-  std::int64_t ties[keep_chunks] = {};
-  each_row([&](std::int64_t task, std::int64_t r) {
-    for (const auto c : columns) ties[task] += size_key(values(r, c), units[c]) == limit ? 1 : 0;
-  });
+  // How many of its equals each chunk may keep.
   for (auto& here : ties) {
     here = std::min(here, wanted);
     wanted -= here;
   }
   each_row([&](std::int64_t task, std::int64_t r) {
+    const float* const row = &values(r, 0);
+    std::uint8_t* const out = &kept(r, 0);
+    auto left = ties[task];
     for (const auto c : columns) {
-      const auto key = size_key(values(r, c), units[c]);
-      const bool tie = count > 0 && key == limit && ties[task] > 0;
-      ties[task] -= tie ? 1 : 0;
-      kept(r, c) = (count > 0 && key > limit) || tie ? 1 : 0;
+      const auto key = size_key(row[c], units[c]);
+      bool keeps = key > limit && count > 0;
+      if (key == limit && left > 0) {
+        keeps = true;
+        --left;
+      }
+      out[c] = keeps ? 1 : 0;
     }
+    ties[task] = left;
   });
 }
 

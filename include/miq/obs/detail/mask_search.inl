@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
 
 #include <miq/core/detail/finite.hpp>
@@ -22,6 +23,7 @@ struct mask_search_scratch {
     damped = layout.add<float>(columns * columns);
     upper = layout.add<float>(columns * columns);
     units = layout.add<float>(columns);
+    diagonal = layout.add<float>(columns);
     counts = layout.add<std::int64_t>(std::max(rows, columns));
     members = layout.add<std::int64_t>(columns);
     histograms = layout.add<std::int64_t>(keep_histograms);
@@ -34,7 +36,7 @@ struct mask_search_scratch {
   std::int64_t both = 0, moved = 0, half = 0;  // [rows, columns]: M + V; steps; scratch of their product
   std::int64_t kept = 0;                       // [rows, columns]: the mask before the present one
   std::int64_t damped = 0, upper = 0;          // [columns, columns]
-  std::int64_t units = 0;                      // [columns]: roots of the diagonal of H + D
+  std::int64_t units = 0, diagonal = 0;        // [columns]: the diagonal of H + D and its roots
   std::int64_t counts = 0;                     // [rows or groups]: weights to keep
   std::int64_t members = 0;                    // [columns], group by group
   std::int64_t histograms = 0, tasks = 0;
@@ -83,6 +85,27 @@ inline void check_mask_search(const host_executor& exec, const mask_search_input
   require_finite_upper(exec, in.hessian, name, "hessian");
 }
 
+/// One row of penalty E (M - V - W0): M + V is M where a weight is kept, V where it is not.
+inline void weigh(const float* both, const std::uint8_t* kept, const float* target, const float* diagonal,
+                  float penalty, std::int64_t columns, float* out) {
+  for (std::int64_t c = 0; c < columns; ++c) {
+    const float z = kept[c] != 0 ? both[c] : -both[c];
+    out[c] = penalty * diagonal[c] * (z - target[c]);
+  }
+}
+
+/// One row of X + V, X being W0 and the steps. False if a value is not finite.
+inline bool advance(const float* steps, const std::uint8_t* kept, const float* target, std::int64_t columns,
+                    float* both) {
+  std::int32_t largest = 0;  // of the bits without the sign, which order like the magnitudes
+  for (std::int64_t c = 0; c < columns; ++c) {
+    const float z = (kept[c] != 0 ? 0.0F : both[c]) + target[c] + steps[c];
+    both[c] = z;
+    largest = std::max(largest, std::bit_cast<std::int32_t>(z) & 0x7FFFFFFF);
+  }
+  return largest < 0x7F800000;
+}
+
 class mask_search_run {
  public:
   mask_search_run(const host_executor& exec, const mask_search_inputs<>& in, const mask_search_outputs<>& out,
@@ -101,6 +124,7 @@ class mask_search_run {
         damped_(memory.at<float>(plan.damped), columns_, columns_),
         upper_(memory.at<float>(plan.upper), columns_, columns_),
         units_(memory.at<float>(plan.units)),
+        diagonal_(memory.at<float>(plan.diagonal)),
         counts_(memory.at<std::int64_t>(plan.counts)),
         members_(memory.at<std::int64_t>(plan.members)),
         histograms_(memory.at<std::int64_t>(plan.histograms)),
@@ -113,7 +137,7 @@ class mask_search_run {
     exec_.parallel_for(columns_, [&](std::int64_t r) {
       for (auto c = r + 1; c < columns_; ++c)
         damped_(r, c) = diagonal.is_dead(r) || diagonal.is_dead(c) ? 0.0F : in_.hessian(r, c);
-      damped_(r, r) = static_cast<float>(diagonal(r, options.damping));
+      damped_(r, r) = diagonal_[r] = static_cast<float>(diagonal(r, options.damping));
       units_[r] = std::sqrt(damped_(r, r));
     });
     exec_.parallel_for(rows_, [&](std::int64_t r) {
@@ -154,21 +178,14 @@ class mask_search_run {
     exec_.parallel_for(product_tasks(rows_), [&](std::int64_t task) {
       const auto first = task * tall, count = std::min(tall, rows_ - first);
       float* const steps = moved_ + first * columns_;
-      for (std::int64_t r = 0; r < count; ++r)
-        for (std::int64_t c = 0; c < columns_; ++c) {
-          const float z = both_(first + r, c);
-          const float wanted = (out_.kept(first + r, c) != 0 ? z : -z) - in_.target(first + r, c);  // M - V - W0
-          steps[r * columns_ + c] = penalty_ * damped_(c, c) * wanted;
-          kept_before_(first + r, c) = out_.kept(first + r, c);
-        }
+      for (auto r = first; r < first + count; ++r) {
+        std::copy_n(&out_.kept(r, 0), columns_, &kept_before_(r, 0));
+        weigh(&both_(r, 0), &out_.kept(r, 0), &in_.target(r, 0), diagonal_, penalty_, columns_, moved_ + r * columns_);
+      }
       multiply_by_inverse(count, steps, columns_, upper_, half_ + first * columns_, columns_, steps, columns_);
       bool good = true;
-      for (std::int64_t r = 0; r < count; ++r)
-        for (std::int64_t c = 0; c < columns_; ++c) {
-          float& z = both_(first + r, c);
-          z = (out_.kept(first + r, c) != 0 ? 0.0F : z) + in_.target(first + r, c) + steps[r * columns_ + c];
-          good &= std::isfinite(z);
-        }
+      for (auto r = first; r < first + count; ++r)
+        good &= advance(moved_ + r * columns_, &out_.kept(r, 0), &in_.target(r, 0), columns_, &both_(r, 0));
       if (!good) finite = false;
     });
     if (!finite) throw numerical_error("mask_search: the products overflowed");
@@ -180,9 +197,15 @@ class mask_search_run {
   std::int64_t exchanged(matrix_view<const std::uint8_t> before) const {
     const auto tall = product_rows(rows_);
     exec_.parallel_for(product_tasks(rows_), [&](std::int64_t task) {
-      tasks_[task] = 0;
-      for (auto r = task * tall; r < std::min(rows_, (task + 1) * tall); ++r)
-        for (std::int64_t c = 0; c < columns_; ++c) tasks_[task] += out_.kept(r, c) != 0 && before(r, c) == 0 ? 1 : 0;
+      std::int64_t sum = 0;
+      for (auto r = task * tall; r < std::min(rows_, (task + 1) * tall); ++r) {
+        const std::uint8_t* const now = &out_.kept(r, 0);
+        const std::uint8_t* const then = &before(r, 0);
+        std::int32_t here = 0;
+        for (std::int64_t c = 0; c < columns_; ++c) here += static_cast<std::int32_t>((now[c] != 0) & (then[c] == 0));
+        sum += here;
+      }
+      tasks_[task] = sum;
     });
     std::int64_t sum = 0;
     for (std::int64_t task = 0; task < product_tasks(rows_); ++task) sum += tasks_[task];
@@ -232,6 +255,7 @@ class mask_search_run {
   matrix_view<std::uint8_t> kept_before_;
   matrix_view<float> damped_, upper_;
   float* units_;
+  float* diagonal_;
   std::int64_t* counts_;
   std::int64_t* members_;
   std::int64_t* histograms_;

@@ -17,6 +17,8 @@ namespace detail {
 inline constexpr std::int64_t refit_block = 256;
 /// Columns of a block that are solved one after the other before a small product carries them to the rest of the block.
 inline constexpr std::int64_t refit_leaf = 32;
+/// Distance of two rows of a block's sums: not a power of two, so that rows do not compete for the same cache lines.
+inline constexpr std::int64_t refit_stride = refit_block + 16;
 
 /// Copies the blocks of H + D on the diagonal, both triangles, zeros where a block is not full.
 inline void copy_corners(const host_executor& exec, matrix_view<const float> hessian, const float* diagonal,
@@ -57,7 +59,7 @@ struct refit_scratch {
     }
     diagonal = layout.add<float>(columns);
     inverse = layout.add<float>(columns);
-    sums = layout.add<float>(tasks * product_rows(rows) * refit_block);
+    sums = layout.add<float>(tasks * product_rows(rows) * refit_stride);
     steps = layout.add<float>(tasks * product_rows(rows) * refit_leaf);
     corners = layout.add<float>((columns + refit_block - 1) / refit_block * refit_block * refit_block);
     losses = layout.add<double>(tasks * (iterations + 1));
@@ -107,36 +109,45 @@ struct refit_tile {
     if (end == columns()) return;
     miq::detail::multiply_add<operand::as_is, operand::transposed>(rows, width, columns() - end, alpha, of + end,
                                                                    columns(), &hessian(first, end), hessian.leading(),
-                                                                   sums, refit_block);
+                                                                   sums, refit_stride);
   }
   /// sums += alpha * of[:, earlier columns] * H[earlier columns, block]
   void add_earlier(float alpha, const float* of, std::int64_t first, std::int64_t width) const {
     using miq::detail::operand;
-    miq::detail::multiply_add<operand::as_is, operand::as_is>(rows, width, first, alpha, of, columns(),
-                                                              &hessian(0, first), hessian.leading(), sums, refit_block);
+    miq::detail::multiply_add<operand::as_is, operand::as_is>(
+        rows, width, first, alpha, of, columns(), &hessian(0, first), hessian.leading(), sums, refit_stride);
   }
 
   /// Takes the weights of a leaf one after the other, `Forward` from its first column on, otherwise from its last: each
   /// x is its sum over its diagonal entry, or 0 if the weight is not free, and is subtracted times its row of the
-  /// corner from the leaf's sums. `settle(r, j, x)` gets it. Some rows at once, since a row waits for itself.
+  /// corner from the leaf's sums. `settle(r, first column, count, x)` gets them. Some rows at once, since a row waits
+  /// for itself.
   template <int Rows, bool Forward, class Settle>
   void solve_rows(std::int64_t row_first, std::int64_t first, std::int64_t leaf, std::int64_t width,
                   const Settle& settle) const {
     const auto count = std::min(refit_leaf, width - leaf);
-    const float* const inverses = inverse + first + leaf;
     const float* const h = corner_of(first) + leaf * refit_block + leaf;
-    float* const sum = sums + row_first * refit_block + leaf;
-    float* const to = steps + row_first * refit_leaf;
+    alignas(64) float sum[static_cast<std::size_t>(Rows)][refit_leaf];
+    alignas(64) float scale[static_cast<std::size_t>(Rows)][refit_leaf] = {};
+    alignas(64) float found[static_cast<std::size_t>(Rows)][refit_leaf] = {};
+    for (int q = 0; q < Rows; ++q) {
+      const std::uint8_t* const mask = &kept(row_first + q, first + leaf);
+      const float* const inverses = inverse + first + leaf;
+      std::copy_n(sums + (row_first + q) * refit_stride + leaf, refit_leaf, sum[q]);
+      for (std::int64_t j = 0; j < count; ++j) scale[q][j] = mask[j] != 0 ? inverses[j] : 0.0F;
+    }
     for (std::int64_t k = 0; k < count; ++k) {
       const auto j = Forward ? k : count - 1 - k;
       for (int q = 0; q < Rows; ++q) {
-        const float scale = kept(row_first + q, first + leaf + j) != 0 ? inverses[j] : 0.0F;
-        const float x = sum[q * refit_block + j] * scale;
+        const float x = sum[q][j] * scale[q][j];
+        found[q][j] = x;
         // The sums of columns that are done change too, but nobody reads them: so the length is fixed.
-        for (std::int64_t i = 0; i < refit_leaf; ++i) sum[q * refit_block + i] -= x * h[j * refit_block + i];
-        to[q * refit_leaf + j] = x;
-        settle(row_first + q, leaf + j, x);
+        for (std::int64_t i = 0; i < refit_leaf; ++i) sum[q][i] -= x * h[j * refit_block + i];
       }
+    }
+    for (int q = 0; q < Rows; ++q) {
+      std::copy_n(found[q], count, steps + (row_first + q) * refit_leaf);
+      settle(row_first + q, first + leaf, count, found[q]);
     }
   }
 
@@ -160,7 +171,7 @@ struct refit_tile {
       const auto from = Forward ? leaf + count : 0, to = Forward ? width : leaf;
       multiply_add<operand::as_is, operand::as_is>(rows, to - from, count, -1.0F, steps, refit_leaf,
                                                    corner_of(first) + leaf * refit_block + from, refit_block,
-                                                   sums + from, refit_block);
+                                                   sums + from, refit_stride);
     }
   }
 
@@ -183,13 +194,13 @@ struct refit_tile {
     }
     for (std::int64_t first = 0; first < columns(); first += refit_block) {
       const auto width = std::min(refit_block, columns() - first);
-      std::fill_n(sums, rows * refit_block, 0.0F);
+      std::fill_n(sums, rows * refit_stride, 0.0F);
       // The loss of the start counts a pair of columns once, and a column with itself half.
       add_later(1.0F, away, first, width);
       add_half_products(first, width);
       using miq::detail::operand;
       miq::detail::multiply_add<operand::as_is, operand::as_is>(rows, width, width, 1.0F, away + first, columns(),
-                                                                corner_of(first), refit_block, sums, refit_block);
+                                                                corner_of(first), refit_block, sums, refit_stride);
       add_half_products(first, width);
       add_earlier(1.0F, away, first, width);
       gauss_seidel(first, width);
@@ -209,17 +220,21 @@ struct refit_tile {
     const auto n = columns();
     for (auto first = (n - 1) / refit_block * refit_block; first >= 0; first -= refit_block) {
       const auto width = std::min(refit_block, n - first);
-      for (std::int64_t r = 0; r < rows; ++r) std::copy_n(row(direction, r) + first, width, sums + r * refit_block);
+      for (std::int64_t r = 0; r < rows; ++r) std::copy_n(row(direction, r) + first, width, sums + r * refit_stride);
       add_later(-1.0F, away, first, width);
-      solve<false>(first, width, [&](std::int64_t r, std::int64_t j, float x) { row(away, r)[first + j] = x; });
+      solve<false>(first, width, [&](std::int64_t r, std::int64_t c, std::int64_t count, const float* x) {
+        std::copy_n(x, count, row(away, r) + c);
+      });
     }
     for (std::int64_t first = 0; first < n; first += refit_block) {
       const auto width = std::min(refit_block, n - first);
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t j = 0; j < width; ++j)
-          sums[r * refit_block + j] = row(direction, r)[first + j] - diagonal[first + j] * row(away, r)[first + j];
+          sums[r * refit_stride + j] = row(direction, r)[first + j] - diagonal[first + j] * row(away, r)[first + j];
       add_earlier(-1.0F, image, first, width);
-      solve<true>(first, width, [&](std::int64_t r, std::int64_t j, float x) { row(image, r)[first + j] = x; });
+      solve<true>(first, width, [&](std::int64_t r, std::int64_t c, std::int64_t count, const float* x) {
+        std::copy_n(x, count, row(image, r) + c);
+      });
     }
     bool any = false;
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -262,7 +277,7 @@ struct refit_tile {
   void add_half_products(std::int64_t first, std::int64_t width) const {
     for (std::int64_t r = 0; r < rows; ++r) {
       const float* const apart = row(away, r) + first;
-      const float* const sum = sums + r * refit_block;
+      const float* const sum = sums + r * refit_stride;
       loss[r] += 0.5 * chained_sum(width, [&](std::int64_t j) {
                    return static_cast<double>(apart[j]) * static_cast<double>(sum[j]);
                  });
@@ -272,17 +287,20 @@ struct refit_tile {
   /// One weight after the other, given the gradient of the block in `sums`.
   void gauss_seidel(std::int64_t first, std::int64_t width) const {
     for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t j = 0; j < width; ++j) sums[r * refit_block + j] *= -1;
+      for (std::int64_t j = 0; j < width; ++j) sums[r * refit_stride + j] *= -1;
       if (first == 0) squares[r] = 0;
     }
-    solve<true>(first, width, [&](std::int64_t r, std::int64_t j, float x) {
-      const auto c = first + j;
-      row(away, r)[c] += x;
+    solve<true>(first, width, [&](std::int64_t r, std::int64_t c, std::int64_t count, const float* x) {
+      float* const apart = row(away, r) + c;
+      for (std::int64_t j = 0; j < count; ++j) apart[j] += x[j];
       if (residual != nullptr) {
-        row(residual, r)[c] = x;
-      } else {
-        weights(r, c) += x;
-        squares[r] += 0.5 * static_cast<double>(x) * static_cast<double>(x) * static_cast<double>(diagonal[c]);
+        std::copy_n(x, count, row(residual, r) + c);
+        return;
+      }
+      for (std::int64_t j = 0; j < count; ++j) {
+        weights(r, c + j) += x[j];
+        squares[r] +=
+            0.5 * static_cast<double>(x[j]) * static_cast<double>(x[j]) * static_cast<double>(diagonal[c + j]);
       }
     });
   }
@@ -376,7 +394,7 @@ inline refit_result refit_on(const host_executor& exec, const refit_inputs<>& in
       tile.direction = memory.at<float>(plan.direction) + first * columns;
       tile.image = memory.at<float>(plan.image) + first * columns;
     }
-    tile.sums = memory.at<float>(plan.sums) + task * tall * refit_block;
+    tile.sums = memory.at<float>(plan.sums) + task * tall * refit_stride;
     tile.steps = memory.at<float>(plan.steps) + task * tall * refit_leaf;
     tile.corners = corners;
     tile.loss = rows_loss + first;
