@@ -33,12 +33,13 @@ WITHOUT = {
     "without the mask search": ["--mask_method", "sweep"],
     "without refit": ["--refit", "-1"],
     "without mask search and refit": ["--mask_method", "sweep", "--refit", "-1"],
-    "with more search and refit": ["--refit", "10"],
+    "with more refit": ["--refit", "10"],
     "with asymmetric grids": ["--grid", "asymmetric"],
     "with symmetric grids": ["--grid", "symmetric"],
     "with scales by channel (B)": ["--layout", "B"],
     "with scales by row and group (A)": ["--layout", "A", "--scales", "float16"],
-    "with one group": ["--n_groups", "1"],
+    "with one width": ["--n_groups", "1"],
+    "without division of groups": ["--no_split"],
     "with 16 groups": ["--n_groups", "16"],
     "with bias correction": ["--bias_correction"],
     "columns by descending diagonal": ["--order", "descending"],
@@ -59,6 +60,7 @@ CONTROLS = {
     "mi, random groups": ["--grouping", "random"],
     "mi, contiguous groups": ["--grouping", "contiguous"],
     "mi, groups by the Hessian's diagonal": ["--grouping", "hessian"],
+    "mi, groups by conditional variance": ["--grouping", "cost"],
     "mi, one width": ["--n_groups", "1"],
 }
 

@@ -64,7 +64,8 @@ const std::map<std::string, normalisation> normalisations = {
 
 const std::map<std::string, grouping> groupings = {
     {"spectral", grouping::spectral}, {"hierarchical", grouping::hierarchical}, {"kmeans", grouping::kmeans},
-    {"random", grouping::random},     {"contiguous", grouping::contiguous},     {"hessian", grouping::hessian}};
+    {"random", grouping::random},     {"contiguous", grouping::contiguous},     {"hessian", grouping::hessian},
+    {"cost", grouping::cost}};
 
 const std::map<std::string, linkage> linkages = {{"average", linkage::average},
                                                  {"complete", linkage::complete},
@@ -155,6 +156,7 @@ void check_effect(const CLI::App& app, const options& chosen) {
                                                             {"--linkage", {method::mi}},
                                                             {"--normalisation", {method::mi}},
                                                             {"--balanced", {method::mi}},
+                                                            {"--no_split", {method::mi}},
                                                             {"--target_avg_bits", budgets},
                                                             {"--target_strength", {method::mi}},
                                                             {"--no_sequential", {method::mi}},
@@ -183,6 +185,8 @@ void check_effect(const CLI::App& app, const options& chosen) {
           "--mi_tokens: has no effect with --estimator correlation, which sees all tokens");
   require(app.count("--linkage") == 0 || chosen.grouping == grouping::hierarchical,
           "--linkage: has no effect without --grouping hierarchical");
+  require(app.count("--no_split") == 0 || (chosen.allocation == bits_by::rate_distortion && chosen.n_groups != 1),
+          "--no_split: has no effect with --n_groups 1, or with another --allocation than rate_distortion");
   require(app.count("--wbits") == 0 || !chosen.target_avg_bits || chosen.has(method::sparsegpt),
           "--wbits: has no effect with --target_avg_bits and without the method sparsegpt");
   require(app.count("--save_format") == 0 || !chosen.save.empty(), "--save_format: has no effect without --save");
@@ -331,6 +335,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   std::string order_name = "natural";
   std::string pattern;
   bool no_sequential = false;
+  bool no_split = false;
   std::string save_format_name = "huggingface";
   std::string model;
   std::string calibration;
@@ -388,6 +393,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->group(of_compression);
   app.add_flag("--balanced", chosen.balanced, "Channel groups of equal size")->group(of_compression);
+  app.add_flag("--no_split", no_split, "One width for each channel group, which is not divided in cheap and dear channels")
+      ->group(of_compression);
   app.add_option("--estimator", estimator_name, "Mutual information of mi: correlation, rank, histogram, knn or kde")
       ->capture_default_str()
       ->type_name("NAME")
@@ -404,8 +411,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->type_name("NAME")
       ->group(of_compression);
   app.add_option("--grouping", grouping_name,
-                 "How mi groups channels: spectral, hierarchical or kmeans; as controls random, "
-                 "contiguous or hessian, of spectral's sizes")
+                 "How mi groups channels: spectral, hierarchical or kmeans; as controls, of spectral's sizes, random, "
+                 "contiguous, hessian or cost")
       ->capture_default_str()
       ->type_name("NAME")
       ->group(of_compression);
@@ -538,6 +545,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   chosen.saliency = named(saliencies, "--saliency", saliency_name);
   chosen.order = named(orders, "--order", order_name);
   chosen.sequential = !no_sequential;
+  chosen.split = !no_split;
   if (app.count("--pattern") > 0) {
     require(app.count("--sparsity") == 0, "--pattern: contradicts --sparsity");
     std::tie(chosen.pattern_kept, chosen.pattern_width) = pattern_named(pattern);

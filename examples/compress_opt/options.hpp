@@ -26,7 +26,7 @@ std::string_view name_of(method which);
 enum class estimator { correlation, rank, histogram, knn, kde };
 enum class normalisation { information_coefficient, none, arithmetic, geometric, minimum, maximum };
 /// The last three have the sizes of spectral groups, but other members, chosen without mutual information: controls.
-enum class grouping { spectral, hierarchical, kmeans, random, contiguous, hessian };
+enum class grouping { spectral, hierarchical, kmeans, random, contiguous, hessian, cost };
 enum class linkage { average, complete, single, ward };
 
 /// How enhanced and mi share out bits. `enhanced`, in which every channel is a group, takes `greedy` for
@@ -82,6 +82,7 @@ struct options {
   compress_opt::linkage linkage = compress_opt::linkage::average;  ///< of hierarchical groups
   int n_groups = 8;                                                ///< 0: chosen for each input ("auto")
   bool balanced = false;                                           ///< groups of equal size
+  bool split = true;  ///< groups may be divided in cheap and dear channels; never a single group, which has one width
   bits_by allocation = bits_by::rate_distortion;
   miq::quantization::grid_layout layout = miq::quantization::grid_layout::row_by_column;
   miq::quantization::grid_symmetry grid = miq::quantization::grid_symmetry::zero_free;

@@ -95,6 +95,7 @@ struct compress_options {
   /// How far the weights move to make up for what earlier layers have lost, 0 to 1, see `obs::shift_target`. Needs
   /// `prepared_inputs::drift`; without it weights stay what they are.
   double target_strength = 1;
+  double target_ridge = 0.01;  ///< what keeps weights that hardly matter in proportion, see `obs::add_target_ridge`
 
   // Pruning
   double sparsity = 0.5;                               ///< share of masked weights, [0, 1); N:M masks have their own
@@ -127,13 +128,16 @@ struct compress_options {
   // Bits
   bool quantise = true;  ///< false: prune only
   bit_allocation allocation = bit_allocation::rate_distortion;
+  /// Whether groups may be divided in cheap and dear columns with widths of their own, see `allocation::split_groups`;
+  /// with `bit_allocation::rate_distortion`, where there is room for the indices and something to be gained.
+  bool split_groups = true;
   /// What may be stored: as much as a uniform grid of this many bits with one 16-bit scale and one zero point a row
   /// would store at the same sparsity, metadata included. With `column_grouping::single` it is the width itself, and a
   /// whole number.
   double average_bits = 4;
   bit_importance importance = bit_importance::conditional;  ///< of `bit_allocation::by_importance`
   /// Smallest and largest width; the strategy is that of `bit_allocation::by_importance`.
-  allocation::budget_options budget{.minimum_bits = 1};
+  allocation::budget_options budget{.minimum_bits = 2};
   quantization::fit_options fit{.layout = quantization::grid_layout::row_by_column,
                                 .symmetry = quantization::grid_symmetry::zero_free,
                                 .format = quantization::scale_format::logarithmic8,
@@ -169,7 +173,8 @@ struct phase_seconds {
 /// What all layers that read the same input share: made once by `prepare`, used by `compress` for each of them.
 struct prepared_inputs {
   matrix<float> upper;              ///< [c, c], the factor of the inverse Hessian, in the order of the sweep
-  matrix<float> hessian;            ///< [c, c], in the same order; empty unless masks are searched or weights refitted
+  matrix<float> hessian;            ///< [c, c], in the same order; empty unless masks are searched or weights are moved
+                                    ///< or refitted
   std::vector<std::int64_t> order;  ///< [c], the column at each place of the sweep; empty: natural
   /// Set this before `compress` to make up for what earlier layers have lost: `calibration::cross_moments` with
   /// `difference`, the first stream what the layer receives now (the tokens of `seen`), the second what it received in
@@ -229,7 +234,7 @@ struct compressed_layer {
   matrix<std::uint8_t> codes;    ///< [rows, columns]; 0 where masked; empty without quantisation
   matrix<std::uint8_t> kept;     ///< [rows, columns], the mask: 1 where a weight is kept
   quantization::grid_set grids;  ///< scales and zero points; empty without quantisation
-  grouping::partition groups;    ///< of the columns
+  grouping::partition groups;    ///< of the columns: those that were prepared, or parts of them
   std::vector<int> bits;         ///< of each group; 16 without quantisation
   std::vector<double> row_loss;  ///< [rows], see `layer_report::loss`
   /// [rows]: added to the layer's bias, makes its mean output what it was: of the dense weights on the dense inputs

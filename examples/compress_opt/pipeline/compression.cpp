@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -13,12 +12,12 @@
 
 #include <miq/calibration/accumulator.hpp>
 #include <miq/calibration/cross_moments.hpp>
-#include <miq/core/random.hpp>
 #include <miq/core/version.hpp>
 
 #include "compress_opt/checkpoint/checkpoint.hpp"
 #include "compress_opt/checkpoint/save.hpp"
 #include "compress_opt/model/forward.hpp"
+#include "compress_opt/pipeline/control_groups.hpp"
 #include "compress_opt/pipeline/peak_memory.hpp"
 #include "compress_opt/tokenizer/token_windows.hpp"
 
@@ -149,29 +148,6 @@ struct seen_input {
   std::unique_ptr<miq::calibration::accumulator> moments;  ///< empty: the input is not compressed
   std::unique_ptr<miq::calibration::cross_moments> drift;  ///< from the dense model's input, where it is followed
 };
-
-/// A division of the columns into groups of given sizes that knows nothing of their mutual information.
-miq::grouping::partition control_groups(const miq::grouping::partition& like, grouping how,
-                                        const miq::calibration::statistics_view<>& seen, std::uint64_t seed) {
-  const auto columns = like.columns();
-  std::vector<std::int64_t> order(static_cast<std::size_t>(columns));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  if (how == grouping::random) {
-    miq::random_stream random(seed);
-    for (std::int64_t c = columns - 1; c > 0; --c)
-      std::swap(order[static_cast<std::size_t>(c)],
-                order[static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(c + 1)))]);
-  } else if (how == grouping::hessian) {
-    const auto moment = [&](std::int64_t c) { return seen.covariance(c, c) + seen.mean[c] * seen.mean[c]; };
-    std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return moment(a) > moment(b); });
-  }
-  std::vector<std::int32_t> labels(static_cast<std::size_t>(columns));
-  std::size_t next = 0;
-  for (std::int64_t g = 0; g < like.groups(); ++g)
-    for (std::int64_t i = 0; i < like.size(g); ++i)
-      labels[static_cast<std::size_t>(order[next++])] = static_cast<std::int32_t>(g);
-  return miq::grouping::partition(std::move(labels));
-}
 
 class runner {
  public:
@@ -363,7 +339,7 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
   }
   if (which == method::mi && chosen_.grouping >= grouping::random)
     shared.groups =
-        control_groups(shared.groups, chosen_.grouping, statistics.view(),
+        control_groups(shared, chosen_.grouping, statistics.view(),
                        chosen_.seed + static_cast<std::uint64_t>(index * 4) + static_cast<std::uint64_t>(input));
   report.phases.solve += shared.seconds.factor;
   report.phases.information += shared.seconds.information;
@@ -572,146 +548,6 @@ run_report runner::run() {
 }
 
 }  // namespace
-
-namespace {
-
-miq::information::estimator_options estimator_of(estimator which, std::uint64_t seed) {
-  switch (which) {
-    case estimator::rank:
-      return miq::information::rank_correlation_options{};
-    case estimator::histogram:
-      return miq::information::histogram_options{};
-    case estimator::knn:
-      return miq::information::knn_options{.seed = seed};
-    case estimator::kde:
-      return miq::information::kde_options{};
-    default:
-      return miq::information::correlation_options{};
-  }
-}
-
-miq::information::normalisation normalisation_of(normalisation which) {
-  using to = miq::information::normalisation;
-  switch (which) {
-    case normalisation::none:
-      return to::none;
-    case normalisation::arithmetic:
-      return to::arithmetic;
-    case normalisation::geometric:
-      return to::geometric;
-    case normalisation::minimum:
-      return to::minimum;
-    case normalisation::maximum:
-      return to::maximum;
-    default:
-      return to::information_coefficient;
-  }
-}
-
-miq::mask_method mask_method_of(masks_by which) {
-  switch (which) {
-    case masks_by::sweep:
-      return miq::mask_method::pruning_sweep;
-    case masks_by::selection:
-      return miq::mask_method::selection;
-    default:
-      return miq::mask_method::search;
-  }
-}
-
-miq::mask_saliency saliency_of(saliency which) {
-  switch (which) {
-    case saliency::wanda:
-      return miq::mask_saliency::wanda;
-    case saliency::magnitude:
-      return miq::mask_saliency::magnitude;
-    default:
-      return miq::mask_saliency::obs;
-  }
-}
-
-miq::column_order order_of(order which) {
-  switch (which) {
-    case order::descending:
-      return miq::column_order::descending_diagonal;
-    case order::by_group:
-      return miq::column_order::by_group;
-    case order::representatives:
-      return miq::column_order::representatives;
-    default:
-      return miq::column_order::natural;
-  }
-}
-
-miq::column_grouping grouping_of(grouping which) {
-  switch (which) {
-    case grouping::hierarchical:
-      return miq::column_grouping::hierarchical;
-    case grouping::kmeans:
-      return miq::column_grouping::kmeans;
-    default:
-      return miq::column_grouping::spectral;
-  }
-}
-
-miq::grouping::linkage_method linkage_of(linkage which) {
-  switch (which) {
-    case linkage::complete:
-      return miq::grouping::linkage_method::complete;
-    case linkage::single:
-      return miq::grouping::linkage_method::single;
-    case linkage::ward:
-      return miq::grouping::linkage_method::ward;
-    default:
-      return miq::grouping::linkage_method::average;
-  }
-}
-
-}  // namespace
-
-miq::compress_options options_of(method which, const options& chosen) {
-  using miq::bit_allocation;
-  using miq::allocation::strategy;
-  miq::compress_options how;
-  switch (which) {
-    case method::sparsegpt:
-      how = miq::sparsegpt_options(chosen.sparsity, chosen.wbits);
-      break;
-    case method::enhanced:
-      how = miq::enhanced_options(chosen.sparsity, chosen.average_bits());
-      break;
-    default:
-      how = miq::mi_options(chosen.sparsity, chosen.average_bits());
-      how.estimator = estimator_of(chosen.estimator, chosen.seed);
-      how.normalisation = normalisation_of(chosen.normalisation);
-      how.grouping = grouping_of(chosen.grouping);
-      how.linkage = linkage_of(chosen.linkage);
-      how.balanced = chosen.balanced;
-      how.groups = chosen.n_groups;
-      how.fit.layout = chosen.layout;
-      how.fit.symmetry = chosen.grid;
-      how.seed = chosen.seed;
-      how.target_strength = chosen.target_strength;
-      how.method = mask_method_of(chosen.mask_method);
-      how.saliency = saliency_of(chosen.saliency);
-      how.order = order_of(chosen.order);
-      how.refit_iterations = chosen.refit;
-      if (chosen.allocation != bits_by::rate_distortion) how.allocation = bit_allocation::by_importance;
-      break;
-  }
-  if (chosen.pattern_width > 0) {
-    how.mask = miq::obs::mask_rule::n_of_m;
-    how.pattern_kept = chosen.pattern_kept;
-    how.pattern_width = chosen.pattern_width;
-  }
-  how.quantise = chosen.quantises();
-  how.factor.damping = chosen.percdamp;
-  how.budget.how = chosen.allocation == bits_by::threshold  ? strategy::threshold
-                   : chosen.allocation == bits_by::quantile ? strategy::quantile
-                                                            : strategy::greedy_budget;
-  if (chosen.scales) how.fit.format = *chosen.scales;
-  return how;
-}
 
 run_report run_compression(const options& chosen, const run_hooks& hooks) { return runner(chosen, hooks).run(); }
 

@@ -36,6 +36,7 @@ json options_as_json(const options& chosen) {
           {"grouping", name_of(chosen.grouping)},
           {"linkage", chosen.grouping == grouping::hierarchical ? json(name_of(chosen.linkage)) : json(nullptr)},
           {"balanced", chosen.balanced},
+          {"split", chosen.split},
           {"allocation", name_of(chosen.allocation)},
           {"layout", name_of(chosen.layout)},
           {"grid", name_of(chosen.grid)},

@@ -38,6 +38,7 @@ inline compress_options mi_options(double sparsity, double average_bits) {
   compress_options options;
   options.sparsity = sparsity;
   options.average_bits = average_bits;
+  if (average_bits < 3) options.budget.minimum_bits = 1;  // else the scales could not be paid for
   return options;
 }
 

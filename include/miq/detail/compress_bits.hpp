@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include <miq/allocation/split_groups.hpp>
 #include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_checks.hpp>
 
@@ -22,6 +23,13 @@ inline void conditional_importance(matrix_view<const float> weights, const matri
                                                           static_cast<double>(weights.rows()) / (diagonal * diagonal));
   }
 }
+
+/// The groups that share a width, and the widths.
+struct bits_choice {
+  std::vector<std::int32_t> labels;  ///< of the columns, in the order of the sweep
+  std::vector<int> bits;             ///< of each group
+  std::vector<double> importances;   ///< of each group
+};
 
 /// A layer whose groups get their bits. Everything is in the order of the sweep.
 struct bits_problem {
@@ -53,6 +61,11 @@ struct bits_problem {
     return counts;
   }
 
+  quantization::grid_metadata metadata(std::int64_t group_columns, std::int64_t group_count) const {
+    return quantization::metadata_of_group(rows(), columns(), group_columns, group_count, options.fit.layout,
+                                           options.fit.symmetry, options.fit.format);
+  }
+
   /// What every group stores, codes and metadata.
   std::vector<allocation::bit_item> items(std::span<const double> kept_by_column) const {
     std::vector<allocation::bit_item> result(static_cast<std::size_t>(groups()));
@@ -61,11 +74,9 @@ struct bits_problem {
           kept_by_column[static_cast<std::size_t>(c)];
     for (std::int64_t g = 0; g < groups(); ++g) {
       auto& item = result[static_cast<std::size_t>(g)];
-      const auto metadata =
-          quantization::metadata_of_group(rows(), columns(), shared.groups.size(g), groups(), options.fit.layout,
-                                          options.fit.symmetry, options.fit.format);
-      item.fixed_bits = metadata.fixed_bits;
-      item.bits_per_bit = metadata.bits_per_bit;
+      const auto stored = metadata(shared.groups.size(g), groups());
+      item.fixed_bits = stored.fixed_bits;
+      item.bits_per_bit = stored.bits_per_bit;
     }
     return result;
   }
@@ -90,13 +101,14 @@ struct bits_problem {
       result[g].importance = result[g].weights > 0 ? totals[g] / result[g].weights : 0;
   }
 
-  /// Chooses the bits; writes importances, budget, gap and headroom into the report.
-  std::vector<int> solve(std::vector<double>& importances, layer_report& report) const {
+  /// Chooses the bits; writes budget, gap and headroom into the report.
+  bits_choice solve(layer_report& report) const {
     const auto kept_by_column = kept_weights();
     auto all = items(kept_by_column);
-    std::vector<int> bits;
+    bits_choice choice;
+    choice.labels.assign(labels.begin(), labels.end());
     if (groups() == 1 && options.grouping == column_grouping::single) {
-      bits = {static_cast<int>(options.average_bits)};
+      choice.bits = {static_cast<int>(options.average_bits)};
     } else {
       const double all_kept = std::accumulate(kept_by_column.begin(), kept_by_column.end(), 0.0);
       const double uniform =
@@ -110,18 +122,20 @@ struct bits_problem {
       budget.maximum_bits = std::min(budget.maximum_bits, quantization::maximum_bits);
       if (options.allocation == bit_allocation::by_importance) {
         add_importances(kept_by_column, all);
-        bits = allocation::allocate_bits(all, for_groups, budget).bits;
+        choice.bits = allocation::allocate_bits(all, for_groups, budget).bits;
       } else {
-        bits = by_rate_and_distortion(all, for_groups, budget, report);
+        by_rate_and_distortion(kept_by_column, all, for_groups, budget, choice, report);
       }
     }
-    for (const auto& item : all) importances.push_back(item.importance);
-    describe(bits, kept_by_column, report);
-    return bits;
+    for (const auto& item : all) choice.importances.push_back(item.importance);
+    choice.importances.resize(choice.bits.size());
+    describe(choice, kept_by_column, report);
+    return choice;
   }
 
-  std::vector<int> by_rate_and_distortion(std::span<const allocation::bit_item> all, double for_groups,
-                                          const allocation::budget_options& budget, layer_report& report) const {
+  void by_rate_and_distortion(std::span<const double> kept_by_column, std::span<const allocation::bit_item> all,
+                              double for_groups, const allocation::budget_options& budget, bits_choice& choice,
+                              layer_report& report) const {
     require(budget.minimum_bits >= quantization::minimum_bits && budget.minimum_bits <= budget.maximum_bits,
             "compress: minimum_bits of budget must be 1 to maximum_bits, which is ", budget.maximum_bits, ", got ",
             budget.minimum_bits);
@@ -130,26 +144,89 @@ struct bits_problem {
     const std::vector<std::uint8_t> as_bytes(widths.begin(), widths.end());
     const auto errors =
         quantization::grid_errors(exec, weights, labels, groups(), as_bytes, options.fit, column_cost, kept);
-    const auto choice = allocation::rate_distortion(allocation::bit_curves(errors, widths, all), for_groups);
-    report.allocation_gap = choice.gap();
-    std::vector<int> bits;
-    for (const auto option : choice.chosen) bits.push_back(widths[static_cast<std::size_t>(option)]);
-    return bits;
+    const auto whole = allocation::rate_distortion(allocation::bit_curves(errors, widths, all), for_groups);
+    report.allocation_gap = whole.gap();
+    choice.bits.clear();
+    for (const auto option : whole.chosen) choice.bits.push_back(widths[static_cast<std::size_t>(option)]);
+    if (!options.split_groups || groups() == columns()) return;
+
+    // Column indices are counted for twice as many groups, which is the most that there can be.
+    const auto grid = metadata(1, 1);
+    const bool own_scale = quantization::has_column_scales(options.fit.layout);
+    const bool own_zero = options.fit.layout == quantization::grid_layout::per_column;
+    allocation::bit_item part;
+    part.fixed_bits = 3 + (own_scale ? 0 : grid.fixed_bits);
+    part.bits_per_bit = own_zero ? 0 : grid.bits_per_bit;
+    std::vector<allocation::bit_item> items_of_columns(static_cast<std::size_t>(columns()));
+    double least = 0;  // what whole groups store at the smallest width
+    for (std::size_t c = 0; c < items_of_columns.size(); ++c) {
+      auto& item = items_of_columns[c];
+      item.weights = kept_by_column[c];
+      item.fixed_bits = quantization::index_bits(2 * groups()) + (own_scale ? grid.fixed_bits : 0);
+      item.bits_per_bit = own_zero ? grid.bits_per_bit : 0;
+      least += allocation::stored_bits(item, widths.front());
+    }
+    least += static_cast<double>(groups()) * (allocation::stored_bits(part, widths.front()) + 1);
+    if (least > for_groups) return;  // no room for more indices
+    const auto costs = loss_of_columns(kept_by_column);
+    const auto of_columns = errors_of_columns(errors, kept_by_column, costs);
+    auto split = allocation::split_groups(
+        {.errors = of_columns, .widths = widths, .costs = costs, .columns = items_of_columns, .part = part},
+        grouping::partition(choice.labels), for_groups);
+    if (!(split.choice.distortion < whole.distortion)) return;
+    report.allocation_gap = split.choice.gap();
+    choice.labels.assign(split.groups.labels().begin(), split.groups.labels().end());
+    choice.bits = std::move(split.bits);
   }
 
-  void describe(std::span<const int> bits, std::span<const double> kept_by_column, layer_report& report) const {
-    std::vector<double> costs(kept_by_column.size());
-    std::vector<int> widths(kept_by_column.size());
-    std::vector<double> squares(kept_by_column.size());
+  /// What an error of the same size relative to a column's grid costs, for a weight: times the mean square of the kept
+  /// weights where the column has a scale of its own.
+  std::vector<double> loss_of_columns(std::span<const double> kept_by_column) const {
+    std::vector<double> costs(column_cost.begin(), column_cost.end());
+    if (!quantization::has_column_scales(options.fit.layout)) return costs;
+    const auto squares = squares_of_columns();
+    for (std::size_t c = 0; c < costs.size(); ++c) {
+      const double count = kept.empty() ? static_cast<double>(rows()) : kept_by_column[c];
+      costs[c] *= count > 0 ? squares[c] / count : 0;
+    }
+    return costs;
+  }
+
+  /// The errors of groups, dealt out to their columns by what each column has in them.
+  matrix<double> errors_of_columns(const matrix<double>& errors, std::span<const double> kept_by_column,
+                                   std::span<const double> costs) const {
+    std::vector<double> totals(static_cast<std::size_t>(groups()));
+    for (std::size_t c = 0; c < costs.size(); ++c)
+      totals[static_cast<std::size_t>(labels[c])] += kept_by_column[c] * costs[c];
+    matrix<double> result(columns(), errors.columns());
+    for (std::int64_t c = 0; c < columns(); ++c) {
+      const auto i = static_cast<std::size_t>(c);
+      const auto g = labels[i];
+      const double total = totals[static_cast<std::size_t>(g)];
+      const double share = total > 0 ? kept_by_column[i] * costs[i] / total : 0;
+      for (std::int64_t k = 0; k < errors.columns(); ++k) result(c, k) = share * errors(g, k);
+    }
+    return result;
+  }
+
+  /// Of the weights that are kept.
+  std::vector<double> squares_of_columns() const {
+    std::vector<double> squares(static_cast<std::size_t>(columns()));
     for (std::int64_t r = 0; r < rows(); ++r)
       for (std::int64_t c = 0; c < columns(); ++c)
         if (kept.empty() || kept(r, c) != 0)
           squares[static_cast<std::size_t>(c)] +=
               static_cast<double>(weights(r, c)) * static_cast<double>(weights(r, c));
+    return squares;
+  }
+
+  void describe(const bits_choice& choice, std::span<const double> kept_by_column, layer_report& report) const {
+    auto costs = squares_of_columns();
+    std::vector<int> widths(kept_by_column.size());
     for (std::size_t c = 0; c < costs.size(); ++c) {
       const double count = kept.empty() ? static_cast<double>(rows()) : kept_by_column[c];
-      costs[c] = count > 0 ? squares[c] / count * static_cast<double>(column_cost[c]) : 0;
-      widths[c] = bits[static_cast<std::size_t>(labels[c])];
+      costs[c] = count > 0 ? costs[c] / count * static_cast<double>(column_cost[c]) : 0;
+      widths[c] = choice.bits[static_cast<std::size_t>(choice.labels[c])];
     }
     const auto gained = allocation::realised(costs, kept_by_column, widths);
     report.headroom_bits = gained.headroom_bits;

@@ -9,7 +9,15 @@ namespace miq::detail {
 
 /// Whether the mask is known before the sweep that settles the layer.
 inline bool chooses_mask_first(const compress_options& options) {
-  return options.timing == mask_timing::before_sweep && options.mask != obs::mask_rule::none;
+  const bool masks =
+      options.mask == obs::mask_rule::n_of_m || (options.mask != obs::mask_rule::none && options.sparsity > 0);
+  return options.timing == mask_timing::before_sweep && masks;
+}
+
+/// Whether the Hessian is needed beside its factor.
+inline bool needs_hessian(const compress_options& options) {
+  return options.target_strength > 0 || (chooses_mask_first(options) && (options.method == mask_method::search ||
+                                                                        options.refit_iterations >= 0));
 }
 
 inline void check_compress_options(const compress_options& options) {
@@ -19,6 +27,8 @@ inline void check_compress_options(const compress_options& options) {
           options.sparsity);
   require(options.target_strength >= 0 && options.target_strength <= 1,
           "compress: target_strength must be in [0, 1], got ", options.target_strength);
+  require(options.target_ridge >= 0 && std::isfinite(options.target_ridge),
+          "compress: target_ridge must be finite and not negative, got ", options.target_ridge);
   const bool pattern = options.mask == obs::mask_rule::n_of_m;
   if (chooses_mask_first(options)) {
     require(!pattern || options.method != mask_method::search,

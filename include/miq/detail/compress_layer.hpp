@@ -65,10 +65,9 @@ class layer_compression {
     require(seen_.columns() == columns_ && shared_.upper.columns() == columns_ && shared_.groups.columns() == columns_,
             "compress: statistics and prepared inputs must describe the weights' ", columns_, " columns, got ",
             seen_.columns(), " and ", shared_.upper.columns());
-    const bool needs_hessian = chooses_mask_first(options_) && (searches() || refits());
-    require(!needs_hessian || shared_.hessian.columns() == columns_,
-            "compress: prepared inputs hold no hessian, which a mask that is searched or refitted needs; prepare them "
-            "with the same options");
+    require(!needs_hessian(options_) || shared_.hessian.columns() == columns_,
+            "compress: prepared inputs hold no hessian, which target, mask search and refit need; prepare them with the "
+            "same options");
     if (shared_.drift)
       require(shared_.drift->moment.rows() == columns_ && shared_.drift->moment.columns() == columns_ &&
                   static_cast<std::int64_t>(shared_.drift->second_mean.size()) == columns_,
@@ -98,7 +97,11 @@ class layer_compression {
       moment = ordered;
     }
     target_ = matrix<float>(rows_, columns_, exec_.resource());
-    const auto shifted = obs::shift_target(exec_, dense_.view(), moment, shared_.upper.view(), target_.view(),
+    matrix<float> held = shared_.hessian;
+    obs::add_target_ridge(exec_, dense_.view(), held.view(), options_.target_ridge);
+    matrix<float> upper(columns_, columns_, exec_.resource());
+    obs::factor(exec_, held, upper.view(), options_.factor);
+    const auto shifted = obs::shift_target(exec_, dense_.view(), moment, upper.view(), target_.view(),
                                            {.strength = options_.target_strength});
     report.target_change = shifted.change;
   }
@@ -184,6 +187,16 @@ class layer_compression {
     for (const double loss : layer.row_loss) report.pruning_loss += loss;
   }
 
+  /// The groups that share widths, which may be parts of those that were prepared.
+  void set_groups(std::vector<std::int32_t> labels, grouping::partition& groups) {
+    labels_ = std::move(labels);
+    auto natural = labels_;
+    if (!shared_.order.empty())
+      for (std::size_t c = 0; c < labels_.size(); ++c)
+        natural[static_cast<std::size_t>(shared_.order[c])] = labels_[c];
+    groups = grouping::partition(std::move(natural));
+  }
+
   void search(layer_report& report) {
     auto how = options_.search;
     how.scope = options_.mask == obs::mask_rule::per_row ? obs::mask_scope::row : obs::mask_scope::layer;
@@ -216,8 +229,11 @@ class layer_compression {
       {
         const phase_timer timer(report.seconds.allocation);
         report_progress(progress_, "allocation", begun);
-        layer.bits = bits_problem{exec_, start(), mask_, labels_, column_cost_, seen_, shared_, options_}.solve(
-            importances_, report);
+        auto choice =
+            bits_problem{exec_, start(), mask_, labels_, column_cost_, seen_, shared_, options_}.solve(report);
+        layer.bits = std::move(choice.bits);
+        importances_ = std::move(choice.importances);
+        set_groups(std::move(choice.labels), layer.groups);
       }
       const phase_timer timer(report.seconds.fit);
       const std::vector<std::uint8_t> widths(layer.bits.begin(), layer.bits.end());
@@ -263,20 +279,20 @@ class layer_compression {
     set_bias_change(layer);
 
     auto& report = layer.report;
-    report.storage = options_.quantise ? quantization::storage_of(layer.kept, layer.grids, shared_.groups.labels(),
-                                                                  shared_.groups.groups())
+    report.storage = options_.quantise ? quantization::storage_of(layer.kept, layer.grids, layer.groups.labels(),
+                                                                  layer.groups.groups())
                                        : quantization::storage_of_unquantised(layer.kept);
     const auto kept_columns = quantization::detail::kept_by_column(layer.kept);
     report.groups.resize(layer.bits.size());
-    for (std::int64_t g = 0; g < shared_.groups.groups(); ++g) {
+    for (std::int64_t g = 0; g < layer.groups.groups(); ++g) {
       auto& group = report.groups[static_cast<std::size_t>(g)];
-      group.columns = shared_.groups.size(g);
+      group.columns = layer.groups.size(g);
       group.bits = layer.bits[static_cast<std::size_t>(g)];
       if (!importances_.empty()) group.importance = importances_[static_cast<std::size_t>(g)];
-      for (const auto c : shared_.groups.members(g)) group.kept += kept_columns[static_cast<std::size_t>(c)];
+      for (const auto c : layer.groups.members(g)) group.kept += kept_columns[static_cast<std::size_t>(c)];
     }
     if (shared_.mi.empty()) return;
-    const auto information = grouping::describe_groups(exec_, shared_.mi, shared_.groups);
+    const auto information = grouping::describe_groups(exec_, shared_.mi, layer.groups);
     for (std::size_t g = 0; g < report.groups.size(); ++g) {
       report.groups[g].mi_within = information.within[g];
       report.groups[g].mi_between = information.between[g];

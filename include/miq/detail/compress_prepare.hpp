@@ -93,9 +93,7 @@ inline prepared_inputs prepare_on(const host_executor& exec, const calibration::
     shared.order = order_of_sweep(exec, hessian, shared.groups, options);
     if (!shared.order.empty()) hessian = square_in_order(hessian, shared.order, exec.resource());
     shared.factor = obs::factor(exec, hessian, shared.upper, options.factor);
-    const bool needs_hessian =
-        chooses_mask_first(options) && (options.method == mask_method::search || options.refit_iterations >= 0);
-    if (needs_hessian) shared.hessian = std::move(hessian);
+    if (needs_hessian(options)) shared.hessian = std::move(hessian);
   }
   report_progress(progress, "prepare", 1);
   return shared;

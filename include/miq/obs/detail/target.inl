@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/inverse_product.hpp>
@@ -23,6 +24,37 @@ struct target_scratch {
 inline void require_finite_vector(const char* function, const char* argument, vector_view<const float> v) {
   for (std::int64_t i = 0; i < v.size(); ++i)
     miq::detail::require(std::isfinite(v[i]), function, ": ", argument, " must be finite, got ", v[i], " at ", i);
+}
+
+inline void add_target_ridge_on(const host_executor& exec, matrix_view<const float> weights, matrix_view<float> hessian,
+                                double share) {
+  using miq::detail::require;
+  using miq::detail::shape_text;
+  constexpr double most = 1e4;  // of the diagonal entry
+  const auto columns = weights.columns();
+  require(!weights.empty(), "add_target_ridge: weights must not be empty, got ", shape_text(weights.rows(), columns));
+  require(hessian.rows() == columns && hessian.columns() == columns, "add_target_ridge: hessian must be ",
+          shape_text(columns, columns), ", got ", shape_text(hessian.rows(), hessian.columns()));
+  require(share >= 0 && std::isfinite(share), "add_target_ridge: share must be finite and not negative, got ", share);
+  miq::detail::require_finite(exec, weights, "add_target_ridge", "weights");
+  for (std::int64_t c = 0; c < columns; ++c)
+    require(std::isfinite(hessian(c, c)) && hessian(c, c) >= 0,
+            "add_target_ridge: the diagonal of hessian must be finite and not negative, got ", hessian(c, c),
+            " in column ", c);
+  std::vector<double> energy(static_cast<std::size_t>(columns));
+  for (std::int64_t r = 0; r < weights.rows(); ++r)
+    for (std::int64_t c = 0; c < columns; ++c)
+      energy[static_cast<std::size_t>(c)] += static_cast<double>(weights(r, c)) * static_cast<double>(weights(r, c));
+  double mean = 0;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    energy[static_cast<std::size_t>(c)] *= static_cast<double>(hessian(c, c));
+    mean += energy[static_cast<std::size_t>(c)] / static_cast<double>(columns);
+  }
+  for (std::int64_t c = 0; c < columns; ++c) {
+    const double own = energy[static_cast<std::size_t>(c)];
+    const double times = own > 0 ? std::min(most, share * mean / own) : (share > 0 && mean > 0 ? most : 0);
+    hessian(c, c) = static_cast<float>(static_cast<double>(hessian(c, c)) * (1 + times));
+  }
 }
 
 /// `moments` is [c, c] or, `to_outputs`, [c, rows].
@@ -157,6 +189,12 @@ target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<
                            matrix_view<const float, memory_of<Exec>> upper, matrix_view<float, memory_of<Exec>> shifted,
                            const target_options& options, workspace scratch) {
   return detail::shift_target_on(exec, "shift_target", false, weights, difference, upper, shifted, options, scratch);
+}
+
+template <executor Exec>
+void add_target_ridge(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+                      matrix_view<float, memory_of<Exec>> hessian, double share) {
+  detail::add_target_ridge_on(exec, weights, hessian, share);
 }
 
 template <executor Exec>
