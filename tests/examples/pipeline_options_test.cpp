@@ -96,7 +96,26 @@ TEST_CASE("every option reaches its field", "[options]") {
                              "--pictures",
                              "2",
                              "--target_avg_bits",
-                             "3.5"})
+                             "3.5",
+                             "--target_strength",
+                             "0.25",
+                             "--no_sequential",
+                             "--bias_correction",
+                             "--mask_method",
+                             "selection",
+                             "--saliency",
+                             "wanda",
+                             "--order",
+                             "representatives",
+                             "--refit",
+                             "7",
+                             "--grid",
+                             "symmetric",
+                             "--scales",
+                             "float32",
+                             "--random_windows",
+                             "--save_format",
+                             "miq"})
                           .chosen;
   CHECK(chosen.model == "some/model");
   CHECK(chosen.methods == std::vector{method::mi, method::sparsegpt});
@@ -114,8 +133,20 @@ TEST_CASE("every option reaches its field", "[options]") {
   CHECK(chosen.grouping == grouping::hierarchical);
   CHECK(chosen.linkage == linkage::complete);
   CHECK_FALSE(chosen.balanced);
-  CHECK(chosen.allocation == miq::allocation::strategy::quantile);
+  CHECK(chosen.allocation == bits_by::quantile);
   CHECK(chosen.layout == miq::quantization::grid_layout::per_group);
+  CHECK(chosen.split);
+  CHECK(chosen.target_strength == 0.25);
+  CHECK_FALSE(chosen.sequential);
+  CHECK(chosen.bias_correction);
+  CHECK(chosen.mask_method == masks_by::selection);
+  CHECK(chosen.saliency == saliency::wanda);
+  CHECK(chosen.order == order::representatives);
+  CHECK(chosen.refit == 7);
+  CHECK(chosen.grid == miq::quantization::grid_symmetry::symmetric);
+  CHECK(chosen.scales == miq::quantization::scale_format::float32);
+  CHECK(chosen.random_windows);
+  CHECK(chosen.save_format == save_format::miq);
   CHECK(chosen.minlayer == 1);
   CHECK(chosen.maxlayer == 5);
   CHECK(chosen.prune_only == "fc");
@@ -130,6 +161,11 @@ TEST_CASE("every option reaches its field", "[options]") {
   CHECK(chosen.eval[0].file == "b=c");
   CHECK(chosen.eval_windows == 9);
   CHECK(chosen.pictures == 2);
+  CHECK_FALSE(parse({"--no_split"}).chosen.split);
+  const auto pattern = parse({"--pattern", "3:8"}).chosen;
+  CHECK(pattern.pattern_kept == 3);
+  CHECK(pattern.pattern_width == 8);
+  CHECK(pattern.sparsity == 0.625);
   CHECK(parse({"--methods", "mi", "--save", "out"}).chosen.save_directory(method::mi) == "out");
 }
 
@@ -192,6 +228,26 @@ TEST_CASE("a refused command line names the option", "[options]") {
       {{"--grouping", "hierarchical", "--balanced"}, "--balanced"},
       {{"--methods", "enhanced", "--balanced"}, "--balanced"},
       {{"--allocation", "fair"}, "--allocation"},
+      {{"--target_strength", "1.5"}, "--target_strength"},
+      {{"--target_strength", "nan"}, "--target_strength"},
+      {{"--refit", "-2"}, "--refit"},
+      {{"--grid", "round"}, "--grid"},
+      {{"--scales", "float8"}, "--scales"},
+      {{"--mask_method", "lottery"}, "--mask_method"},
+      {{"--saliency", "taylor"}, "--saliency"},
+      {{"--order", "shuffled"}, "--order"},
+      {{"--pattern", "2-4"}, "--pattern"},
+      {{"--pattern", "4:4"}, "--pattern"},
+      {{"--pattern", "2:4", "--sparsity", "0.5"}, "--pattern"},
+      {{"--pattern", "2:4", "--mask_method", "search"}, "--mask_method"},
+      {{"--pattern", "2:4", "--order", "descending"}, "--order"},
+      {{"--n_groups", "1", "--no_split"}, "--no_split"},
+      {{"--allocation", "greedy", "--no_split"}, "--no_split"},
+      {{"--methods", "sparsegpt", "--refit", "3"}, "--refit"},
+      {{"--methods", "dense", "--random_windows"}, "--random_windows"},
+      {{"--wbits", "16", "--grid", "symmetric"}, "--grid"},
+      {{"--save_format", "gptq"}, "--save_format"},
+      {{"--save", "out", "--save_format", "gguf"}, "--save_format"},
       {{"--layout", "C"}, "--layout"},
       {{"--minlayer", "-1"}, "--minlayer"},
       {{"--minlayer", "3", "--maxlayer", "3"}, "--maxlayer"},

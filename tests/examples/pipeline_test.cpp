@@ -301,17 +301,41 @@ TEST_CASE("layouts, allocations and a single window are accepted", "[pipeline]")
   SECTION("layouts") {
     tiny.chosen.layout =
         GENERATE(miq::quantization::grid_layout::per_row_and_group, miq::quantization::grid_layout::per_group,
-                 miq::quantization::grid_layout::per_column);
+                 miq::quantization::grid_layout::per_column, miq::quantization::grid_layout::row_by_group,
+                 miq::quantization::grid_layout::row_by_column);
     tiny.chosen.n_groups = 2;
     tiny.chosen.wbits = 6;
   }
   SECTION("allocations") {
-    tiny.chosen.allocation = GENERATE(miq::allocation::strategy::threshold, miq::allocation::strategy::quantile,
-                                      miq::allocation::strategy::greedy_budget);
+    tiny.chosen.allocation = GENERATE(bits_by::threshold, bits_by::quantile, bits_by::greedy, bits_by::rate_distortion);
   }
   SECTION("one window") { tiny.chosen.nsamples = 1; }
   SECTION("shorter windows") { tiny.chosen.seqlen = 7; }
   SECTION("one group") { tiny.chosen.n_groups = 1; }
+  SECTION("windows drawn at random") { tiny.chosen.random_windows = true; }
+  SECTION("grids") {
+    tiny.chosen.grid = GENERATE(miq::quantization::grid_symmetry::symmetric, miq::quantization::grid_symmetry::asymmetric);
+    tiny.chosen.scales = miq::quantization::scale_format::float16;
+    tiny.chosen.n_groups = 2;
+  }
+  SECTION("masks and saliencies") {
+    tiny.chosen.mask_method = GENERATE(masks_by::sweep, masks_by::selection, masks_by::search);
+    tiny.chosen.saliency = GENERATE(saliency::obs, saliency::wanda, saliency::magnitude);
+  }
+  SECTION("orders") { tiny.chosen.order = GENERATE(order::descending, order::by_group, order::representatives); }
+  SECTION("controls") {
+    tiny.chosen.grouping = GENERATE(grouping::random, grouping::contiguous, grouping::hessian, grouping::cost);
+  }
+  SECTION("N:M masks") {
+    tiny.chosen.pattern_kept = 2;
+    tiny.chosen.pattern_width = 4;
+    tiny.chosen.mask_method = masks_by::sweep;
+  }
+  SECTION("calibration as a whole, without the dense model") {
+    tiny.chosen.sequential = GENERATE(false, true);
+    tiny.chosen.target_strength = GENERATE(0.0, 0.5);
+    tiny.chosen.bias_correction = true;
+  }
   const auto run = run_compression(tiny.chosen);
   CHECK(std::isfinite(run.methods.back().texts.front().perplexity));
   CHECK(report_of(run, method::mi).storage.total() <= report_of(run, method::sparsegpt).storage.total());
