@@ -11,6 +11,7 @@
 #include <benchmark/benchmark.h>
 
 #include <miq/calibration/accumulator.hpp>
+#include <miq/calibration/cross_moments.hpp>
 #include <miq/compress.hpp>
 #include <miq/core/random.hpp>
 
@@ -25,6 +26,7 @@ const miq::host_executor& executor() {
 
 struct layer {
   miq::calibration::statistics seen;
+  miq::calibration::cross_statistics drift;  // from inputs of the dense model, a little different
   miq::matrix<float> weights;
 };
 
@@ -46,6 +48,11 @@ const layer& layer_of(std::int64_t rows, std::int64_t columns) {
     miq::calibration::accumulator accumulator(columns);
     accumulator.add(executor(), x.view());
     place->second.seen = accumulator.finish(executor());
+    auto dense = x;
+    for (std::int64_t i = 0; i < dense.size(); ++i) dense.data()[i] += 0.1F * dense.data()[(i + 1) % dense.size()];
+    miq::calibration::cross_moments drift(columns, columns, {.difference = true});
+    drift.add(executor(), x.view(), dense.view());
+    place->second.drift = drift.finish(executor());
     place->second.weights = miq::matrix<float>(rows, columns);
     for (std::int64_t i = 0; i < rows * columns; ++i)
       place->second.weights.data()[i] = static_cast<float>(random.normal());
@@ -57,12 +64,16 @@ void compress_layer(benchmark::State& state, const miq::compress_options& option
   const auto& input = layer_of(state.range(0), state.range(1));
   miq::phase_seconds seconds;
   for (auto _ : state) {
-    const auto result = miq::compress(executor(), input.weights.view(), input.seen.view(), options);
+    auto shared = miq::prepare(executor(), input.seen.view(), options);
+    if (options.target_strength > 0) shared.drift = input.drift;
+    const auto result = miq::compress(executor(), input.weights.view(), input.seen.view(), shared, options);
     const auto& now = result.report.seconds;
-    seconds.factor += now.factor;
-    seconds.information += now.information;
-    seconds.grouping += now.grouping;
+    seconds.factor += shared.seconds.factor;
+    seconds.information += shared.seconds.information;
+    seconds.grouping += shared.seconds.grouping;
+    seconds.target += now.target;
     seconds.mask += now.mask;
+    seconds.refit += now.refit;
     seconds.allocation += now.allocation;
     seconds.fit += now.fit;
     seconds.sweep += now.sweep;
@@ -74,7 +85,9 @@ void compress_layer(benchmark::State& state, const miq::compress_options& option
   state.counters["factor_ms"] = per_call(seconds.factor);
   state.counters["information_ms"] = per_call(seconds.information);
   state.counters["grouping_ms"] = per_call(seconds.grouping);
+  state.counters["target_ms"] = per_call(seconds.target);
   state.counters["mask_ms"] = per_call(seconds.mask);
+  state.counters["refit_ms"] = per_call(seconds.refit);
   state.counters["allocation_ms"] = per_call(seconds.allocation);
   state.counters["fit_ms"] = per_call(seconds.fit);
   state.counters["sweep_ms"] = per_call(seconds.sweep);
@@ -83,8 +96,12 @@ void compress_layer(benchmark::State& state, const miq::compress_options& option
 }  // namespace
 
 int main(int argc, char** argv) {
+  auto quick = miq::mi_options(0.5, 4);  // without the search, and as little of refit as there is
+  quick.method = miq::mask_method::pruning_sweep;
+  quick.refit_iterations = 0;
   const std::pair<const char*, miq::compress_options> methods[] = {{"sparsegpt", miq::sparsegpt_options(0.5, 4)},
                                                                    {"enhanced", miq::enhanced_options(0.5, 4)},
+                                                                   {"mi_quick", quick},
                                                                    {"mi", miq::mi_options(0.5, 4)}};
   const std::pair<std::int64_t, std::int64_t> shapes[] = {{768, 768}, {3072, 768}, {768, 3072}, {4096, 4096}};
   for (const auto& [name, options] : methods)

@@ -33,6 +33,7 @@ WITHOUT = {
     "without the mask search": ["--mask_method", "sweep"],
     "without refit": ["--refit", "-1"],
     "without mask search and refit": ["--mask_method", "sweep", "--refit", "-1"],
+    "without the mask search, one Gauss-Seidel pass": ["--mask_method", "sweep", "--refit", "0"],
     "with more refit": ["--refit", "10"],
     "with asymmetric grids": ["--grid", "asymmetric"],
     "with symmetric grids": ["--grid", "symmetric"],
@@ -112,10 +113,9 @@ def planned(plan, model, seeds, windows):
             yield run(label, method, "2:4", width, 0)
     elif plan == "ablation":
         yield run("dense", "dense", 0.5, 4, 0)
-        for sparsity, bits in both:
-            yield run("sparsegpt", "sparsegpt", sparsity, bits, 0)
-            for label, arguments in {**WITHOUT, **ALONE}.items():
-                yield run(label, "mi", sparsity, bits, 0, arguments)
+        yield run("sparsegpt", "sparsegpt", 0.7, 4, 0)
+        for label, arguments in {**WITHOUT, **ALONE}.items():
+            yield run(label, "mi", 0.7, 4, 0, arguments)
     elif plan == "rescaled":
         yield run("dense", "dense", 0.5, 4, 0)
         for sparsity, bits in both:
