@@ -6,7 +6,7 @@ run in a file (one JSON object a line; what is there already is not run again), 
 
     measure.py run    --program build/release/examples/compress_opt/compress_opt --results results.jsonl \\
                       --model NAME=DIR,CALIBRATION,TEXT=FILE[,TEXT=FILE...] --plan main [--seeds 5]
-    measure.py tables --results results.jsonl
+    measure.py tables --results results.jsonl --plan main
 
 Plans: `main` (all methods and controls, several seeds), `points` (further sparsities and widths), `ablation` (each part
 of mi left out, and each alone), `rescaled` (a copy of a model with uneven channels). Closure is
@@ -49,7 +49,7 @@ WITHOUT = {
     "masks by Wanda": ["--mask_method", "selection", "--saliency", "wanda"],
 }
 ALONE = {
-    "min/max grids, no more": PLAIN,
+    "mask first, clip search, no more": PLAIN,
     "only the target of the dense model": PLAIN + ["--target_strength", "1"],
     "only inputs in turn": [a for a in PLAIN if a != "--no_sequential"],
     "only the mask search": PLAIN + ["--mask_method", "search"],
@@ -178,14 +178,18 @@ def closure(plain, method, dense):
 
 
 def mean_and_spread(values):
-    spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-    return f"{statistics.mean(values):.3f} ± {spread:.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+    """Mean and standard deviation."""
+    return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}" if len(values) > 1 else f"{values[0]:.2f}"
 
 
 def tables(arguments):
     runs = [run for run in read(arguments.results) if "perplexity" in run]
+    if arguments.plan:  # the runs of that plan, and no others
+        wanted = {key_of(run) for model, windows in {(r["model"], r["windows"]) for r in runs}
+                  for run in planned(arguments.plan, model, arguments.seeds, windows)}
+        runs = [run for run in runs if key_of(run) in wanted or run["method"] == "dense"]
     dense = {(r["model"], r["windows"]): r["perplexity"] for r in runs if r["method"] == "dense"}
-    for model, windows in sorted({(r["model"], r["windows"]) for r in runs}):
+    for model, windows in sorted({(r["model"], r["windows"]) for r in runs if r["method"] != "dense"}):
         mine = [r for r in runs if (r["model"], r["windows"]) == (model, windows)]
         texts = list(mine[0]["perplexity"])
         for sparsity in sorted({str(r["sparsity"]) for r in mine if r["method"] != "dense"}):
@@ -198,22 +202,32 @@ def tables(arguments):
                 reference = dense.get((model, windows))
                 print(f"\n### {model}, sparsity {sparsity}, {bits} bits, {windows} windows of each text; dense: " +
                       (", ".join(f"{t} {reference[t]:.2f}" for t in texts) if reference else "not run") + "\n")
-                print("| method | seeds | " + " | ".join(f"{t} | closure" for t in texts) +
-                      " | bits a weight stored | seconds |")
-                print("|---|---|" + "---|---|" * len(texts) + "---|---|")
+                print("| method | seeds | " + " | ".join(f"{t} | closure" for t in texts) + " | bits a weight stored |")
+                print("|---|---|" + "---|---|" * len(texts) + "---|")
                 labels = list(dict.fromkeys(r["label"] for r in here))
+                closures = {}
                 for label in labels:
                     same = {r["seed"]: r for r in here if r["label"] == label}
                     seeds = [s for s in same if s in plain]
                     cells = []
                     for text in texts:
-                        values = [same[s]["perplexity"][text] for s in seeds]
-                        cells.append(f"{statistics.mean(values):.2f}")
-                        cells.append(mean_and_spread([closure(plain[s]["perplexity"][text], same[s]["perplexity"][text],
-                                                              reference[text]) for s in seeds]) if reference else "")
+                        cells.append(f"{statistics.mean(same[s]['perplexity'][text] for s in seeds):.2f}")
+                        closures[label, text] = {s: closure(plain[s]["perplexity"][text], same[s]["perplexity"][text],
+                                                            reference[text]) for s in seeds} if reference else {}
+                        cells.append(mean_and_spread(list(closures[label, text].values())) if reference else "")
                     bits_stored = statistics.mean(same[s]["bits_per_weight_stored"] for s in seeds)
-                    seconds = statistics.mean(same[s]["seconds"] for s in seeds)
-                    print(f"| {label} | {len(seeds)} | " + " | ".join(cells) + f" | {bits_stored:.3f} | {seconds:.0f} |")
+                    print(f"| {label} | {len(seeds)} | " + " | ".join(cells) + f" | {bits_stored:.3f} |")
+                controls = [label for label in labels if label.startswith("mi, ")]
+                if not controls or not reference:
+                    continue
+                print("\nClosure of mi less that of the control, seed by seed:\n")
+                print("| control | " + " | ".join(texts) + " |")
+                print("|---|" + "---|" * len(texts))
+                for label in controls:
+                    print(f"| {label} | " + " | ".join(
+                        mean_and_spread([value - closures[label, text][s]
+                                         for s, value in closures["mi", text].items() if s in closures[label, text]])
+                        for text in texts) + " |")
 
 
 def main():
@@ -229,6 +243,8 @@ def main():
     run.set_defaults(function=measure)
     table = commands.add_parser("tables")
     table.add_argument("--results", required=True)
+    table.add_argument("--plan", help="only the runs of this plan")
+    table.add_argument("--seeds", type=int, default=5)
     table.set_defaults(function=tables)
     arguments = parser.parse_args()
     arguments.function(arguments)

@@ -194,6 +194,7 @@ struct prepared_inputs {
 
 /// One group of columns in the report.
 struct group_report {
+  std::int64_t parent = 0;  ///< the group of `prepared_inputs::groups` that it is, or is a part of
   std::int64_t columns = 0;
   int bits = 0;           ///< 16 where nothing was quantised
   double importance = 0;  ///< mean over its kept weights (the expected ones, where the mask comes later); 0 with

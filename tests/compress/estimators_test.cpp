@@ -75,6 +75,7 @@ TEST_CASE("every estimator and grouping finds the blocks of a layer's input", "[
         options.grouping = grouping;
         options.balanced = balanced;
         options.groups = static_cast<int>(blocks);
+        options.split_groups = false;
         const auto shared = miq::prepare(exec, seen.view(), sample.tokens.view(), options);
         CHECK(shared.information.index() == estimator.index());
         CHECK(shared.sample_tokens == (estimator.index() == 0 ? 1500 : 600));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "common/canvas.hpp"
@@ -60,7 +61,18 @@ TEST_CASE("report.json holds what its readers rely on", "[report]") {
     }
   }
   CHECK(methods[3].at("inputs").size() == 4 * tiny_layers);
-  for (const auto& matrix : methods[3].at("layers")) CHECK(matrix.at("groups").size() == 4);
+  std::map<std::string, std::vector<int>> input_sizes;
+  for (const auto& input : methods[3].at("inputs"))
+    input_sizes[input.at("name").get<std::string>()] = input.at("group_sizes").get<std::vector<int>>();
+  for (const auto& matrix : methods[3].at("layers")) {
+    CHECK(matrix.at("groups").size() >= 4);  // each of the four whole, or in two parts
+    CHECK(matrix.at("groups").size() <= 8);
+    std::map<int, int> columns_of_parent;
+    for (const auto& group : matrix.at("groups"))
+      columns_of_parent[group.at("parent").get<int>()] += group.at("columns").get<int>();
+    const auto sizes = input_sizes.at(matrix.at("input").get<std::string>());
+    for (std::size_t g = 0; g < 4; ++g) CHECK(columns_of_parent[static_cast<int>(g)] == sizes[g]);
+  }
   // Phases are parts of the whole.
   double sum = 0;
   for (const auto& [phase, seconds] : methods[3].at("phases").items())

@@ -18,6 +18,7 @@ using namespace miq_test;
 namespace q = miq::quantization;
 using q::grid_layout;
 using q::grid_symmetry;
+using q::scale_format;
 
 namespace {
 
@@ -363,7 +364,7 @@ TEST_CASE("what a format cannot hold is refused, with the setting to change", "[
     CHECK_THAT(refusal(format, [](auto& t) { t.layout = grid_layout::per_column; }), contains("use --layout A"));
     CHECK_THAT(refusal(format, [](auto& t) { t.layout = grid_layout::row_by_group; }), contains("use --layout A"));
     CHECK_THAT(refusal(format, [](auto& t) { t.layout = grid_layout::row_by_column; }), contains("use --layout A"));
-    CHECK_THAT(refusal(format, [](auto& t) { t.symmetry = grid_symmetry::zero_free; }), contains("not zero-free"));
+    CHECK_THAT(refusal(format, [](auto& t) { t.symmetry = grid_symmetry::zero_free; }), contains("--grid asymmetric"));
     CHECK_THAT(refusal(format, [](auto& t) { t.scales = q::scale_format::float32; }), contains("half precision"));
     CHECK_THAT(refusal(format, [](auto& t) { t.scales = q::scale_format::logarithmic8; }), contains("half precision"));
     CHECK_THAT(refusal(format, [](auto& t) { t.least_bits = 2; }), contains("2 to 4 bits; use --n_groups 1"));
@@ -409,6 +410,10 @@ TEST_CASE("a run that cannot be saved fails before the work", "[save_format]") {
   chosen.methods = {method::mi};
   CHECK_THAT(refusal(), contains("--layout A"));
   chosen.layout = grid_layout::per_row_and_group;
+  CHECK_THAT(refusal(), contains("--grid asymmetric"));
+  chosen.grid = grid_symmetry::asymmetric;
+  CHECK_THAT(refusal(), contains("--scales float16"));
+  chosen.scales = scale_format::float16;
   CHECK_THAT(refusal(), contains("--n_groups 1"));
   chosen.wbits = 16;
   CHECK_THAT(refusal(), contains("--wbits 16"));
@@ -424,6 +429,8 @@ TEST_CASE("a run saves what it evaluated, in each format that can hold it", "[sa
   SECTION("compressed-tensors") {
     chosen.save_format = save_format::compressed_tensors;
     chosen.layout = grid_layout::per_row_and_group;
+    chosen.grid = grid_symmetry::asymmetric;
+    chosen.scales = scale_format::float16;
     chosen.n_groups = 1;
     chosen.prune_only = "fc";
   }

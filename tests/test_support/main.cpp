@@ -35,6 +35,7 @@ struct test_state {
   std::string case_name;
   std::uint64_t cases = 0;
   bool case_skipped = false;
+  bool failed = false;  // any assertion of any test case
   std::uint64_t skipped_cases = 0;
   std::vector<std::string> skips;
 };
@@ -66,6 +67,7 @@ class seed_listener : public listener_base {
   void testCaseEnded(const Catch::TestCaseStats& stats) override {
     auto& now = state();
     if (now.case_skipped) ++now.skipped_cases;
+    now.failed = now.failed || stats.totals.assertions.failed > 0;
     if (stats.totals.assertions.failed > 0 && now.seeds_drawn > 0)
       std::cout << "\nMIQ_TEST_SEED=" << now.base_seed << " repeats the random numbers of the failed test case \""
                 << now.case_name << "\"\n"
@@ -94,5 +96,6 @@ int main(int argc, char** argv) {
   const int result = Catch::Session().run(argc, argv);
   const auto& end = state();
   for (const auto& skip : end.skips) std::cout << "SKIPPED " << skip << '\n';
+  if (end.failed) return 1;  // Catch2 returns the number of failures, which may be 4
   return result == 0 && end.cases > 0 && end.skipped_cases == end.cases ? all_skipped : result;
 }

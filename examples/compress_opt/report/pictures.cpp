@@ -156,21 +156,34 @@ canvas draw_groups(const std::string& title, miq::matrix_view<const float> mi, c
   std::vector<std::vector<double>> bits;
   std::vector<std::string> names;
   for (const auto& matrix : matrices) {
-    auto& row = bits.emplace_back();
+    auto& row = bits.emplace_back(count);
     names.push_back(short_name(matrix.name));
-    for (const auto& group : matrix.report.groups) row.push_back(group.bits);
+    for (const auto& part : matrix.report.groups) {
+      const auto group = static_cast<std::size_t>(part.parent);
+      row[group] += static_cast<double>(part.bits) * static_cast<double>(part.columns) / sizes[group];
+    }
   }
   const chart bits_chart{picture, second_x, first_y, width, height, std::max(8.0, largest(bits))};
-  bits_chart.axes("Bits per weight", "group", "bits");
+  bits_chart.axes("Mean bits of the channels", "group", "bits");
   if (!bits.empty()) bits_chart.bars(bits);
   bits_chart.legend(names);
 
   if (!matrices.empty()) {
-    std::vector<std::vector<double>> means(2);
-    for (const auto& group : matrices.front().report.groups) {
-      means[0].push_back(group.mi_within);
-      means[1].push_back(group.mi_between);
-    }
+    std::vector<std::vector<double>> means(2, std::vector<double>(count));
+    std::vector<std::vector<double>> pairs(2, std::vector<double>(count));
+    for_pairs(mi.rows(), [&](std::int64_t i, std::int64_t j) {
+      const auto a = static_cast<std::size_t>(groups.labels()[static_cast<std::size_t>(i)]);
+      const auto b = static_cast<std::size_t>(groups.labels()[static_cast<std::size_t>(j)]);
+      const std::size_t kind = a == b ? 0 : 1;
+      for (const auto g : {a, b}) {
+        means[kind][g] += static_cast<double>(mi(i, j));
+        pairs[kind][g] += 1;
+        if (kind == 0) break;
+      }
+    });
+    for (std::size_t kind = 0; kind < 2; ++kind)
+      for (std::size_t g = 0; g < count; ++g)
+        if (pairs[kind][g] > 0) means[kind][g] /= pairs[kind][g];
     const chart mean_chart{picture, first_x, second_y, width, height, largest(means)};
     mean_chart.axes("Mean mutual information", "group", "nats");
     mean_chart.bars(means);

@@ -78,7 +78,8 @@ json matrix_as_json(const matrix_entry& matrix) {
   json groups = json::array();
   if (static_cast<std::int64_t>(report.groups.size()) <= most_listed_groups)
     for (const auto& group : report.groups)
-      groups.push_back({{"columns", group.columns},
+      groups.push_back({{"parent", group.parent},
+                        {"columns", group.columns},
                         {"bits", group.bits},
                         {"importance", group.importance},
                         {"kept", group.kept},

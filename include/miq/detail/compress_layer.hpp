@@ -286,6 +286,7 @@ class layer_compression {
     report.groups.resize(layer.bits.size());
     for (std::int64_t g = 0; g < layer.groups.groups(); ++g) {
       auto& group = report.groups[static_cast<std::size_t>(g)];
+      group.parent = shared_.groups.labels()[static_cast<std::size_t>(layer.groups.members(g).front())];
       group.columns = layer.groups.size(g);
       group.bits = layer.bits[static_cast<std::size_t>(g)];
       if (!importances_.empty()) group.importance = importances_[static_cast<std::size_t>(g)];
