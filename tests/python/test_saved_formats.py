@@ -24,6 +24,8 @@ BUILD = pathlib.Path(os.environ["MIQ_BUILD_DIR"])
 PROGRAM = BUILD / "examples" / "compress_opt" / "compress_opt"
 EXPORTER = BUILD / "tests" / "examples" / "test_compress_opt_save_format"
 WINDOWS = 20
+MI_AS_OTHERS_STORE_IT = ["--methods", "mi", "--layout", "A", "--n_groups", "1", "--grid", "asymmetric",
+                         "--scales", "float16"]
 HAS = {name: importlib.util.find_spec(name) is not None for name in ("compressed_tensors", "gptqmodel", "optimum")}
 NEEDS_COMPRESSED_TENSORS = unittest.skipUnless(HAS["compressed_tensors"], "compressed-tensors is not installed")
 NEEDS_GPTQ = unittest.skipUnless(HAS["gptqmodel"] and HAS["optimum"], "gptqmodel or optimum is not installed")
@@ -149,7 +151,7 @@ class SavedFormats(unittest.TestCase):
     @NEEDS_COMPRESSED_TENSORS
     def test_compressed_tensors_has_the_reported_perplexity(self):
         for method in (["--methods", "sparsegpt", "--wbits", "3"],
-                       ["--methods", "mi", "--layout", "A", "--n_groups", "1"]):
+                       MI_AS_OTHERS_STORE_IT):
             with self.subTest(method):
                 self.check_perplexity(
                     [*method, "--save_format", "compressed-tensors"], lambda path: load_compressed_tensors(
@@ -158,7 +160,7 @@ class SavedFormats(unittest.TestCase):
     @NEEDS_GPTQ
     def test_gptq_has_the_reported_perplexity(self):
         for method in (["--methods", "sparsegpt", "--wbits", "3"],
-                       ["--methods", "mi", "--layout", "A", "--n_groups", "1"]):
+                       MI_AS_OTHERS_STORE_IT):
             with self.subTest(method):
                 self.check_perplexity([*method, "--save_format", "gptq"], load_gptq, 2e-3)
 
