@@ -393,7 +393,8 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->group(of_compression);
   app.add_flag("--balanced", chosen.balanced, "Channel groups of equal size")->group(of_compression);
-  app.add_flag("--no_split", no_split, "One width for each channel group, which is not divided in cheap and dear channels")
+  app.add_flag("--no_split", no_split,
+               "One width for each channel group, which is not divided in cheap and dear channels")
       ->group(of_compression);
   app.add_option("--estimator", estimator_name, "Mutual information of mi: correlation, rank, histogram, knn or kde")
       ->capture_default_str()

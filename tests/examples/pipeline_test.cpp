@@ -314,7 +314,8 @@ TEST_CASE("layouts, allocations and a single window are accepted", "[pipeline]")
   SECTION("one group") { tiny.chosen.n_groups = 1; }
   SECTION("windows drawn at random") { tiny.chosen.random_windows = true; }
   SECTION("grids") {
-    tiny.chosen.grid = GENERATE(miq::quantization::grid_symmetry::symmetric, miq::quantization::grid_symmetry::asymmetric);
+    tiny.chosen.grid =
+        GENERATE(miq::quantization::grid_symmetry::symmetric, miq::quantization::grid_symmetry::asymmetric);
     tiny.chosen.scales = miq::quantization::scale_format::float16;
     tiny.chosen.n_groups = 2;
   }

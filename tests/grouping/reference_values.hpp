@@ -1,4 +1,5 @@
-// Written by make_reference.py with scikit-learn 1.9.1: do not edit. Labels, inertias and silhouettes are scikit-learn's.
+// Written by make_reference.py with scikit-learn 1.9.1: do not edit. Labels, inertias and silhouettes are
+// scikit-learn's.
 #pragma once
 
 #include <array>

@@ -82,7 +82,8 @@ TEST_CASE("the repeated eigenvalues of cycles are found twice", "[grouping]") {
 }
 
 TEST_CASE("the hypercube's eigenvalues, repeated 1, 10 and 45 times, are all found", "[grouping]") {
-  // The adjacency of the d-cube has d - 2 i, C(d, i) times. Eleven distinct values in 1024: the Krylov space ends early.
+  // The adjacency of the d-cube has d - 2 i, C(d, i) times. Eleven distinct values in 1024: the Krylov space ends
+  // early.
   constexpr int dimensions = 10, n = 1 << dimensions;
   miq::matrix<float> matrix(n, n);
   for (int i = 0; i < n; ++i)

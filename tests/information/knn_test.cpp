@@ -107,7 +107,7 @@ TEST_CASE("what KSG standardises is the channel", "[knn]") {
     for (std::int64_t t = 0; t < tokens; ++t) mean += static_cast<long double>(samples(t, c));
     mean /= static_cast<long double>(tokens);
     for (std::int64_t t = 0; t < tokens; ++t) square += std::pow(static_cast<long double>(samples(t, c)) - mean, 2);
-    if (square == 0) continue;  // five tokens of a rectified channel may all be 0
+    if (square == 0) continue;                   // five tokens of a rectified channel may all be 0
     const auto unit = 7e8L / std::sqrt(square);  // sqrt(T) / 7e8 deviations
     for (std::int64_t t = 0; t < tokens; ++t)
       REQUIRE(std::abs(static_cast<long double>(got[static_cast<std::size_t>(t)]) -

@@ -154,6 +154,84 @@ TEST_CASE("the target by the streams' moments, end to end, with a dead column", 
   CHECK(layer.error(to_double(out)) < 0.5 * layer.error(to_double(layer.weights)));
 }
 
+TEST_CASE("the target's ridge is its formula, keeps shares and does not notice units", "[obs]") {
+  const std::int64_t rows = GENERATE(1, 17), columns = GENERATE(1, 5, 64);
+  CAPTURE(rows, columns);
+  const miq::host_executor exec({.threads = 2});
+  shifted_layer layer(miq_test::seed(), rows, columns, {});
+  const double share = 0.01;
+  auto weights = to_double(layer.weights);
+  if (columns > 3) {
+    weights.col(2).setZero();    // nothing to be in proportion to: held as much as can be
+    weights.col(3) *= 1.0 / 64;  // hardly matters
+  }
+  layer.weights = to_float(weights);
+  auto held = layer.hessian;
+  miq::obs::add_target_ridge(exec, layer.weights.view(), held.view(), share);
+  const MatrixXd h = to_double(layer.hessian);
+  const VectorXd v = weights.array().square().colwise().mean().transpose();
+  const double mean = (h.diagonal().array() * v.array()).mean();
+  for (Eigen::Index i = 0; i < columns; ++i)
+    for (Eigen::Index j = 0; j < columns; ++j) {
+      const double added = i != j ? 0 : (v(j) > 0 ? std::min(share * mean / v(j), 1e4 * h(j, j)) : 1e4 * h(j, j));
+      CHECK(static_cast<double>(held(i, j)) == Approx(h(i, j) + added).epsilon(1e-5));
+    }
+
+  // A column in another unit: the ridge in that unit.
+  auto scaled_weights = layer.weights;
+  auto scaled = layer.hessian;
+  for (std::int64_t r = 0; r < rows; ++r) scaled_weights(r, 0) /= 8;
+  for (std::int64_t k = 0; k < columns; ++k) {
+    scaled(0, k) *= 8;
+    scaled(k, 0) *= 8;
+  }
+  miq::obs::add_target_ridge(exec, scaled_weights.view(), scaled.view(), share);
+  for (std::int64_t k = 0; k < columns; ++k)
+    CHECK(static_cast<double>(scaled(k, k)) ==
+          Approx((k == 0 ? 64 : 1) * static_cast<double>(held(k, k))).epsilon(1e-5));
+
+  const auto before = held;
+  const auto refuses = [&](const char* part, auto&& call) {
+    CHECK_THROWS_WITH(call(), miq_test::contains(part));
+    CHECK(std::memcmp(before.data(), held.data(), sizeof(float) * static_cast<std::size_t>(held.size())) == 0);
+  };
+  refuses("share", [&] { miq::obs::add_target_ridge(exec, layer.weights.view(), held.view(), -1); });
+  refuses("share", [&] {
+    miq::obs::add_target_ridge(exec, layer.weights.view(), held.view(), std::numeric_limits<double>::infinity());
+  });
+  const matrix<float> wide(rows, columns + 1);
+  refuses("hessian", [&] { miq::obs::add_target_ridge(exec, wide.view(), held.view(), share); });
+  auto broken = layer.weights;
+  broken(0, 0) = std::numeric_limits<float>::quiet_NaN();
+  refuses("weights", [&] { miq::obs::add_target_ridge(exec, broken.view(), held.view(), share); });
+}
+
+TEST_CASE("a column that hardly fires is kept in proportion by the ridge", "[obs]") {
+  const std::int64_t rows = 12, columns = 20, tokens = 400;
+  const miq::host_executor exec({.threads = 1});
+  miq::random_stream random(miq_test::seed());
+  MatrixXd now = miq_test::normal_matrix(random, tokens, columns);
+  now.col(7).setZero();
+  now(3, 7) = 0.01;  // fires once, faintly
+  const MatrixXd dense = now + 0.3 * miq_test::normal_matrix(random, tokens, columns);
+  const auto weights = to_float(miq_test::normal_matrix(random, rows, columns));
+  const auto hessian = to_float(2.0 / tokens * now.transpose() * now);
+  const auto difference = to_float(2.0 / tokens * now.transpose() * (dense - now));
+  const auto moved = [&](double share) {
+    auto held = hessian;
+    miq::obs::add_target_ridge(exec, weights.view(), held.view(), share);
+    matrix<float> upper(columns, columns), target(rows, columns);
+    miq::obs::factor(exec, held.view(), upper.view(), {.damping = 0.01, .rule = damping_rule::own_diagonal});
+    miq::obs::shift_target(exec, weights.view(), difference.view(), upper.view(), target.view());
+    return (to_double(target) - to_double(weights)).eval();
+  };
+  const auto plain = moved(0), held = moved(0.01);
+  CHECK(plain.col(7).norm() > 20 * to_double(weights).col(7).norm());
+  CHECK(held.col(7).norm() < to_double(weights).col(7).norm());
+  // Columns that matter are hardly held.
+  CHECK((held - plain).leftCols(7).norm() < 0.1 * plain.leftCols(7).norm());
+}
+
 TEST_CASE("shift_target is the same to the bit for any number of threads, strided or not", "[obs]") {
   const std::int64_t rows = 531, columns = 97;
   const shifted_layer layer(miq_test::seed(), rows, columns, {});

@@ -150,8 +150,7 @@ class SavedFormats(unittest.TestCase):
 
     @NEEDS_COMPRESSED_TENSORS
     def test_compressed_tensors_has_the_reported_perplexity(self):
-        for method in (["--methods", "sparsegpt", "--wbits", "3"],
-                       MI_AS_OTHERS_STORE_IT):
+        for method in (["--methods", "sparsegpt", "--wbits", "3"], MI_AS_OTHERS_STORE_IT):
             with self.subTest(method):
                 self.check_perplexity(
                     [*method, "--save_format", "compressed-tensors"], lambda path: load_compressed_tensors(
@@ -159,8 +158,7 @@ class SavedFormats(unittest.TestCase):
 
     @NEEDS_GPTQ
     def test_gptq_has_the_reported_perplexity(self):
-        for method in (["--methods", "sparsegpt", "--wbits", "3"],
-                       MI_AS_OTHERS_STORE_IT):
+        for method in (["--methods", "sparsegpt", "--wbits", "3"], MI_AS_OTHERS_STORE_IT):
             with self.subTest(method):
                 self.check_perplexity([*method, "--save_format", "gptq"], load_gptq, 2e-3)
 

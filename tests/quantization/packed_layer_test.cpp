@@ -173,11 +173,11 @@ TEST_CASE("the bytes of a layer, by hand", "[packed_layer]") {
   const auto add = [&](std::uint64_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) expected.push_back(static_cast<char>(value >> 8 * i & 0xFF));
   };
-  add(1, 4);                                                    // version
-  add(1 | 4, 4);                                                // mask, labels
+  add(1, 4);                                                  // version
+  add(1 | 4, 4);                                              // mask, labels
   for (const unsigned extent : {2U, 3U, 2U}) add(extent, 8);  // rows, columns, groups
-  add(0, 1), add(1, 1), add(0, 1), add(0, 1), add(0, 4);        // asymmetric, per group, float16, -, -
-  add(5, 8), add(128 + 6 * 8, 8);                               // kept, total
+  add(0, 1), add(1, 1), add(0, 1), add(0, 1), add(0, 4);      // asymmetric, per group, float16, -, -
+  add(5, 8), add(128 + 6 * 8, 8);                             // kept, total
   for (const unsigned bits : {6U, 3U, 0U, 6U, 32U, 0U, 5U, 3U * 3 + 2 * 2}) add(bits, 8);
   add(2 | 1 << 3, 8);                              // widths less 1
   add(0 | 1 << 1 | 0 << 2, 8);                     // labels

@@ -50,8 +50,7 @@ void require_holds(save_format format, const matrix_traits& traits, const std::s
         "leave it out of --methods)");
   if (traits.symmetry == q::grid_symmetry::zero_free)
     refuse("no mask is stored, so that masked weights need a level at 0; use --grid asymmetric or symmetric");
-  if (traits.scales != q::scale_format::float16)
-    refuse("scales are stored in half precision; use --scales float16");
+  if (traits.scales != q::scale_format::float16) refuse("scales are stored in half precision; use --scales float16");
   if (traits.least_bits != traits.most_bits)
     refuse(join_message("all groups must have one width, but they get ", traits.least_bits, " to ", traits.most_bits,
                         " bits; use --n_groups 1"));

@@ -1,4 +1,5 @@
-// pipeline/control_groups.hpp: groups to compare with: of the sizes of those by mutual information, but made without it.
+// pipeline/control_groups.hpp: groups to compare with: of the sizes of those by mutual information, but made without
+// it.
 #pragma once
 
 #include <cstdint>

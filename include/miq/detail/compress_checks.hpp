@@ -16,8 +16,8 @@ inline bool chooses_mask_first(const compress_options& options) {
 
 /// Whether the Hessian is needed beside its factor.
 inline bool needs_hessian(const compress_options& options) {
-  return options.target_strength > 0 || (chooses_mask_first(options) && (options.method == mask_method::search ||
-                                                                        options.refit_iterations >= 0));
+  return options.target_strength > 0 ||
+         (chooses_mask_first(options) && (options.method == mask_method::search || options.refit_iterations >= 0));
 }
 
 inline void check_compress_options(const compress_options& options) {

@@ -65,9 +65,10 @@ class layer_compression {
     require(seen_.columns() == columns_ && shared_.upper.columns() == columns_ && shared_.groups.columns() == columns_,
             "compress: statistics and prepared inputs must describe the weights' ", columns_, " columns, got ",
             seen_.columns(), " and ", shared_.upper.columns());
-    require(!needs_hessian(options_) || shared_.hessian.columns() == columns_,
-            "compress: prepared inputs hold no hessian, which target, mask search and refit need; prepare them with the "
-            "same options");
+    require(
+        !needs_hessian(options_) || shared_.hessian.columns() == columns_,
+        "compress: prepared inputs hold no hessian, which target, mask search and refit need; prepare them with the "
+        "same options");
     if (shared_.drift)
       require(shared_.drift->moment.rows() == columns_ && shared_.drift->moment.columns() == columns_ &&
                   static_cast<std::int64_t>(shared_.drift->second_mean.size()) == columns_,
@@ -192,8 +193,7 @@ class layer_compression {
     labels_ = std::move(labels);
     auto natural = labels_;
     if (!shared_.order.empty())
-      for (std::size_t c = 0; c < labels_.size(); ++c)
-        natural[static_cast<std::size_t>(shared_.order[c])] = labels_[c];
+      for (std::size_t c = 0; c < labels_.size(); ++c) natural[static_cast<std::size_t>(shared_.order[c])] = labels_[c];
     groups = grouping::partition(std::move(natural));
   }
 

@@ -56,10 +56,10 @@ target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<
                            const target_options& options = {}, workspace scratch = {});
 
 /// Adds to the diagonal of a Hessian, before it is factored for `shift_target`, what keeps weights that hardly matter
-/// from changing out of proportion: `share * m / v_j`, where v_j is the mean square of column j's weights and m the mean
-/// of `H_kk v_k` over the columns. A column that fires for a handful of tokens has `H_jj v_j` far below m; least squares
-/// alone fits those tokens' errors with changes of many times the column's own size, which no scale shared with other
-/// columns can store. A column of average weight is damped by `share` of its diagonal entry. Like
+/// from changing out of proportion: `share * m / v_j`, where v_j is the mean square of column j's weights and m the
+/// mean of `H_kk v_k` over the columns. A column that fires for a handful of tokens has `H_jj v_j` far below m; least
+/// squares alone fits those tokens' errors with changes of many times the column's own size, which no scale shared with
+/// other columns can store. A column of average weight is damped by `share` of its diagonal entry. Like
 /// `damping_rule::own_diagonal` it does not notice a change of a column's unit. What is added is at most 10^4 times the
 /// entry; dead columns stay dead.
 ///
@@ -72,9 +72,10 @@ template <executor Exec>
 void add_target_ridge(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
                       matrix_view<float, memory_of<Exec>> hessian, double share);
 
-/// The same as `shift_target` for any target outputs T: `W* = W + strength * G^T (H + D)^-1` with `G = 2/n X~^T (T - X~ W^T)`, [c, rows]:
-/// the moments of X~ with what the layer fails to deliver. T may hold more than the dense layer's outputs, for instance
-/// what the residual stream beside the layer has lost. Cost: rows * c^2 multiply-adds; all else as above.
+/// The same as `shift_target` for any target outputs T: `W* = W + strength * G^T (H + D)^-1` with `G = 2/n X~^T (T - X~
+/// W^T)`, [c, rows]: the moments of X~ with what the layer fails to deliver. T may hold more than the dense layer's
+/// outputs, for instance what the residual stream beside the layer has lost. Cost: rows * c^2 multiply-adds; all else
+/// as above.
 template <executor Exec>
 target_result shift_target_to_outputs(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
                                       matrix_view<const float, memory_of<Exec>> residual,

@@ -52,8 +52,7 @@ inline realised_headroom realised(std::span<const double> costs, std::span<const
   require(bits.size() == costs.size(), "realised: bits must hold ", costs.size(), " columns to match costs, got ",
           bits.size());
   for (std::size_t j = 0; j < bits.size(); ++j)
-    require(bits[j] >= -64 && bits[j] <= 64, "realised: bits of column ", j, " must be -64 to 64, got ",
-            bits[j]);
+    require(bits[j] >= -64 && bits[j] <= 64, "realised: bits of column ", j, " must be -64 to 64, got ", bits[j]);
   const auto room = headroom(costs, weights);
   realised_headroom result;
   result.headroom_bits = room.bits;

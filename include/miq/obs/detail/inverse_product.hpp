@@ -11,7 +11,9 @@ namespace miq::obs::detail {
 
 /// Rows that a task takes through products with a [columns, columns] matrix: many, so that packing the matrix is worth
 /// it, but enough tasks for the threads. Depends on the layer's shape alone.
-constexpr std::int64_t product_rows(std::int64_t rows) { return rows >= 4096 ? 256 : rows >= 1024 ? 128 : rows >= 256 ? 64 : 32; }
+constexpr std::int64_t product_rows(std::int64_t rows) {
+  return rows >= 4096 ? 256 : rows >= 1024 ? 128 : rows >= 256 ? 64 : 32;
+}
 constexpr std::int64_t product_tasks(std::int64_t rows) { return (rows + product_rows(rows) - 1) / product_rows(rows); }
 
 /// out = in U^T U for `rows` rows; `half` receives in U^T. `out` may be `in`, or neither may overlap the other.
