@@ -29,7 +29,7 @@ class matrix {
          std::pmr::memory_resource* resource = std::pmr::get_default_resource())
       : matrix(rows, columns, T{}, resource) {}
 
-  matrix(std::int64_t rows, std::int64_t columns, T value,
+  matrix(std::int64_t rows, std::int64_t columns, const T& value,
          std::pmr::memory_resource* resource = std::pmr::get_default_resource())
       : matrix(uninitialised{}, rows, columns, resource) {
     std::fill_n(data_, size(), value);

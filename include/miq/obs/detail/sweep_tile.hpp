@@ -268,7 +268,7 @@ inline void choose_pattern(const sweep_tile& tile, std::int64_t column, std::int
         before -= other < c ? keys[other] <= keys[c] : keys[other] < keys[c];
       std::int32_t* const to = tile.pattern_keys + (column + c) * tile_rows + row;
       const int_lanes padding = load<int_lanes>(to) == padding_key;
-      store(to, padding | (before < masked) ? int_lanes{} + padding_key : int_lanes{} + kept_key);
+      store(to, (padding | (before < masked)) ? int_lanes{} + padding_key : int_lanes{} + kept_key);
     }
   }
 }
