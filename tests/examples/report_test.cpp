@@ -80,8 +80,8 @@ TEST_CASE("report.json holds what its readers rely on", "[report]") {
   CHECK(sum <= methods[3].at("seconds").get<double>());
 
   const auto text = read_text(tiny.chosen.report / "performance_report.md");
-  for (const auto* word :
-       {"| dense |", "| sparsegpt |", "| enhanced |", "| mi |", "## Closure", "mi_matrix_0.attention"})
+  for (const auto* word : {"| dense |", "| sparsegpt |", "| enhanced |", "| mi |", "## Closure",
+                           "mi_matrix_0.attention", "| headroom, bits | realised |"})
     CHECK(text.find(word) != std::string::npos);
   REQUIRE(report.at("pictures").size() == 4 * tiny_layers);
   for (const auto& name : report.at("pictures")) {

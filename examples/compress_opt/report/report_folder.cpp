@@ -286,7 +286,9 @@ std::string report_as_markdown(const run_report& run) {
     table_cells cells = {
         {"matrix", "shape", "loss", "damping", "dead columns", "stored bits/weight", "columns by bits"}};
     const bool grouped = method.which == method::mi;
-    if (grouped) cells.front().emplace_back("bits of the groups (columns)");
+    if (grouped)
+      for (const auto* name : {"headroom, bits", "realised", "bits of the groups (columns)"})
+        cells.front().emplace_back(name);
     for (const auto& matrix : method.matrices) {
       const auto& report = matrix.report;
       std::string widths;
@@ -298,6 +300,8 @@ std::string report_as_markdown(const run_report& run) {
                        fixed(report.damping, 4) + (report.damping_raised > 0 ? " (raised)" : ""),
                        std::to_string(report.dead), fixed(report.storage.bits_per_weight_stored(), 3), widths});
       if (!grouped) continue;
+      cells.back().push_back(fixed(report.headroom_bits, 3));
+      cells.back().push_back(fixed(report.realised_bits, 3));
       std::string groups;
       if (static_cast<std::int64_t>(report.groups.size()) <= most_listed_groups)
         for (const auto& group : report.groups)
@@ -306,6 +310,11 @@ std::string report_as_markdown(const run_report& run) {
       cells.back().push_back(groups);
     }
     text += "\n## Matrices: " + std::string(compress_opt::name_of(method.which)) + "\n\n" + markdown_table(cells);
+    if (grouped)
+      text +=
+          "\n`headroom`: what ideal unequal bits could gain over equal ones, in bits a weight, for the natural order "
+          "of the "
+          "columns; `realised`: what these widths gain of it.\n";
   }
 
   if (!run.pictures.empty()) {
