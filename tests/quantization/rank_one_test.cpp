@@ -39,7 +39,8 @@ layer uneven_layer(std::int64_t rows, std::int64_t columns, std::int64_t groups,
   for (auto& r : row) r = std::exp(spread * random.normal());
   for (std::int64_t c = 0; c < columns; ++c) {
     const double column = std::exp(spread * random.normal());
-    made.labels.push_back(static_cast<std::int32_t>(c < groups ? c : random.below(static_cast<std::uint64_t>(groups))));
+    made.labels.push_back(static_cast<std::int32_t>(c < groups ? static_cast<std::uint64_t>(c)
+                                                               : random.below(static_cast<std::uint64_t>(groups))));
     made.costs.push_back(static_cast<float>(1 / (column * column)));
     for (std::int64_t r = 0; r < rows; ++r) {
       const double value = random.normal();
