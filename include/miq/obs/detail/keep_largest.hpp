@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <functional>
+#include <iterator>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -18,18 +21,21 @@ inline std::uint32_t size_key(float value, float unit) {
   return std::bit_cast<std::uint32_t>(scaled * scaled);
 }
 
+/// Which of several values of the same size, more than there is room for, are kept: those that come first by row, then
+/// column, or those that come last.
+enum class tie_rule { first_stay, first_go };
+
 /// Row chunks whose digits are counted apart.
 inline constexpr std::int64_t keep_chunks = 32;
 inline constexpr std::int64_t keep_bins = 2048;
 inline constexpr std::int64_t keep_histograms = keep_chunks * keep_bins;
 
-/// In the given columns, over all rows, sets `kept` to 1 for the `count` largest values and to 0 for the others; ties
-/// by row, then column.
+/// In the given columns, over all rows, sets `kept` to 1 for the `count` largest values and to 0 for the others.
 ///
 /// @param histograms  [keep_histograms], scratch
 inline void keep_largest(const host_executor& exec, matrix_view<const float> values, const float* units,
                          std::span<const std::int64_t> columns, std::int64_t count, std::int64_t* histograms,
-                         matrix_view<std::uint8_t> kept) {
+                         matrix_view<std::uint8_t> kept, tie_rule rule = tie_rule::first_stay) {
   const auto rows = values.rows();
   const auto chunk = (rows + keep_chunks - 1) / keep_chunks;
   const auto each_row = [&](const auto& body) {
@@ -66,10 +72,12 @@ inline void keep_largest(const host_executor& exec, matrix_view<const float> val
       wanted -= here;
     }
   }
-  // How many of its equals each chunk may keep.
+  // How many of its equals are treated as the first ones are, chunk by chunk.
+  const bool first_stay = rule == tie_rule::first_stay;
+  auto first = first_stay ? wanted : std::accumulate(std::begin(ties), std::end(ties), std::int64_t{0}) - wanted;
   for (auto& here : ties) {
-    here = std::min(here, wanted);
-    wanted -= here;
+    here = std::min(here, first);
+    first -= here;
   }
   each_row([&](std::int64_t task, std::int64_t r) {
     const float* const row = &values(r, 0);
@@ -77,20 +85,21 @@ inline void keep_largest(const host_executor& exec, matrix_view<const float> val
     auto left = ties[task];
     for (const auto c : columns) {
       const auto key = size_key(row[c], units[c]);
-      bool keeps = key > limit && count > 0;
-      if (key == limit && left > 0) {
-        keeps = true;
-        --left;
+      bool keeps = key > limit;
+      if (key == limit) {
+        keeps = (left > 0) == first_stay;
+        if (left > 0) --left;
       }
-      out[c] = keeps ? 1 : 0;
+      out[c] = keeps && count > 0 ? 1 : 0;
     }
     ties[task] = left;
   });
 }
 
-/// The same in one row; ties by column. `keys` is scratch.
+/// The same in one row. `keys` is scratch.
 inline void keep_largest_of_row(vector_view<const float> values, const float* units, std::int64_t count,
-                                std::vector<std::uint32_t>& keys, vector_view<std::uint8_t> kept) {
+                                std::vector<std::uint32_t>& keys, vector_view<std::uint8_t> kept,
+                                tie_rule rule = tie_rule::first_stay) {
   const auto columns = values.size();
   std::fill_n(kept.data(), columns, std::uint8_t{0});
   if (count == 0) return;
@@ -101,8 +110,10 @@ inline void keep_largest_of_row(vector_view<const float> values, const float* un
   auto ties = count;
   for (std::int64_t c = 0; c < columns; ++c)
     if (size_key(values[c], units[c]) > limit) kept[c] = 1, --ties;
-  for (std::int64_t c = 0; c < columns && ties > 0; ++c)
+  for (std::int64_t i = 0; i < columns && ties > 0; ++i) {
+    const auto c = rule == tie_rule::first_stay ? i : columns - 1 - i;
     if (size_key(values[c], units[c]) == limit) kept[c] = 1, --ties;
+  }
 }
 
 }  // namespace miq::obs::detail
