@@ -5,24 +5,12 @@
 #include <cmath>
 #include <numeric>
 
+#include <miq/allocation/expected_error.hpp>
 #include <miq/allocation/split_groups.hpp>
 #include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_checks.hpp>
 
 namespace miq::detail {
-
-/// `mean_r W_rj^2 / U_jj^2` of every column.
-inline void conditional_importance(matrix_view<const float> weights, const matrix<float>& upper, std::span<float> out) {
-  std::vector<double> squares(out.size());
-  for (std::int64_t r = 0; r < weights.rows(); ++r)
-    for (std::int64_t c = 0; c < weights.columns(); ++c)
-      squares[static_cast<std::size_t>(c)] += static_cast<double>(weights(r, c)) * static_cast<double>(weights(r, c));
-  for (std::int64_t c = 0; c < weights.columns(); ++c) {
-    const double diagonal = static_cast<double>(upper(c, c));
-    out[static_cast<std::size_t>(c)] = static_cast<float>(squares[static_cast<std::size_t>(c)] /
-                                                          static_cast<double>(weights.rows()) / (diagonal * diagonal));
-  }
-}
 
 /// The groups that share a width, and the widths.
 struct bits_choice {
@@ -92,7 +80,9 @@ struct bits_problem {
       for (std::size_t c = 0; c < natural.size(); ++c)
         of_column[c] = natural[shared.order.empty() ? c : static_cast<std::size_t>(shared.order[c])];
     } else {
-      conditional_importance(weights, shared.upper, of_column);
+      const auto per_weight = allocation::measure_columns(exec, weights, shared.upper.view()).per_weight();
+      std::transform(per_weight.begin(), per_weight.end(), of_column.begin(),
+                     [](double cost) { return static_cast<float>(cost); });
     }
     std::vector<double> totals(result.size());
     for (std::size_t c = 0; c < of_column.size(); ++c)
@@ -104,6 +94,8 @@ struct bits_problem {
   /// Chooses the bits; writes budget, gap and headroom into the report.
   bits_choice solve(layer_report& report) const {
     const auto kept_by_column = kept_weights();
+    const auto measured = allocation::measure_columns(exec, weights, shared.upper.view(), kept);
+    const auto per_weight = measured.per_weight();
     auto all = items(kept_by_column);
     bits_choice choice;
     choice.labels.assign(labels.begin(), labels.end());
@@ -124,17 +116,25 @@ struct bits_problem {
         add_importances(kept_by_column, all);
         choice.bits = allocation::allocate_bits(all, for_groups, budget).bits;
       } else {
-        by_rate_and_distortion(kept_by_column, all, for_groups, budget, choice, report);
+        // What an error of the same size relative to a column's grid costs, for a weight.
+        const bool own_scale = quantization::has_column_scales(options.fit.layout);
+        const auto& costs = own_scale ? per_weight : measured.conditional_variance;
+        by_rate_and_distortion(kept_by_column, costs, all, for_groups, budget, choice, report);
       }
     }
     for (const auto& item : all) choice.importances.push_back(item.importance);
     choice.importances.resize(choice.bits.size());
-    describe(choice, kept_by_column, report);
+    std::vector<int> widths(per_weight.size());
+    for (std::size_t c = 0; c < widths.size(); ++c) widths[c] = choice.bits[static_cast<std::size_t>(choice.labels[c])];
+    const auto gained = allocation::realised(per_weight, kept_by_column, widths);
+    report.headroom_bits = gained.headroom_bits;
+    report.realised_bits = gained.gain_bits;
     return choice;
   }
 
-  void by_rate_and_distortion(std::span<const double> kept_by_column, std::span<const allocation::bit_item> all,
-                              double for_groups, const allocation::budget_options& budget, bits_choice& choice,
+  void by_rate_and_distortion(std::span<const double> kept_by_column, std::span<const double> costs,
+                              std::span<const allocation::bit_item> all, double for_groups,
+                              const allocation::budget_options& budget, bits_choice& choice,
                               layer_report& report) const {
     require(budget.minimum_bits >= quantization::minimum_bits && budget.minimum_bits <= budget.maximum_bits,
             "compress: minimum_bits of budget must be 1 to maximum_bits, which is ", budget.maximum_bits, ", got ",
@@ -168,7 +168,6 @@ struct bits_problem {
     }
     least += static_cast<double>(groups()) * (allocation::stored_bits(part, widths.front()) + 1);
     if (least > for_groups) return;  // no room for more indices
-    const auto costs = loss_of_columns(kept_by_column);
     const auto of_columns = errors_of_columns(errors, kept_by_column, costs);
     auto split = allocation::split_groups(
         {.errors = of_columns, .widths = widths, .costs = costs, .columns = items_of_columns, .part = part},
@@ -177,19 +176,6 @@ struct bits_problem {
     report.allocation_gap = split.choice.gap();
     choice.labels.assign(split.groups.labels().begin(), split.groups.labels().end());
     choice.bits = std::move(split.bits);
-  }
-
-  /// What an error of the same size relative to a column's grid costs, for a weight: times the mean square of the kept
-  /// weights where the column has a scale of its own.
-  std::vector<double> loss_of_columns(std::span<const double> kept_by_column) const {
-    std::vector<double> costs(column_cost.begin(), column_cost.end());
-    if (!quantization::has_column_scales(options.fit.layout)) return costs;
-    const auto squares = squares_of_columns();
-    for (std::size_t c = 0; c < costs.size(); ++c) {
-      const double count = kept.empty() ? static_cast<double>(rows()) : kept_by_column[c];
-      costs[c] *= count > 0 ? squares[c] / count : 0;
-    }
-    return costs;
   }
 
   /// The errors of groups, dealt out to their columns by what each column has in them.
@@ -207,30 +193,6 @@ struct bits_problem {
       for (std::int64_t k = 0; k < errors.columns(); ++k) result(c, k) = share * errors(g, k);
     }
     return result;
-  }
-
-  /// Of the weights that are kept.
-  std::vector<double> squares_of_columns() const {
-    std::vector<double> squares(static_cast<std::size_t>(columns()));
-    for (std::int64_t r = 0; r < rows(); ++r)
-      for (std::int64_t c = 0; c < columns(); ++c)
-        if (kept.empty() || kept(r, c) != 0)
-          squares[static_cast<std::size_t>(c)] +=
-              static_cast<double>(weights(r, c)) * static_cast<double>(weights(r, c));
-    return squares;
-  }
-
-  void describe(const bits_choice& choice, std::span<const double> kept_by_column, layer_report& report) const {
-    auto costs = squares_of_columns();
-    std::vector<int> widths(kept_by_column.size());
-    for (std::size_t c = 0; c < costs.size(); ++c) {
-      const double count = kept.empty() ? static_cast<double>(rows()) : kept_by_column[c];
-      costs[c] = count > 0 ? costs[c] / count * static_cast<double>(column_cost[c]) : 0;
-      widths[c] = choice.bits[static_cast<std::size_t>(choice.labels[c])];
-    }
-    const auto gained = allocation::realised(costs, kept_by_column, widths);
-    report.headroom_bits = gained.headroom_bits;
-    report.realised_bits = gained.gain_bits;
   }
 };
 
