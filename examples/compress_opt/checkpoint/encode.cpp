@@ -68,6 +68,23 @@ void dense_codes(const stored_matrix& matrix, std::int64_t row, std::span<std::u
   }
 }
 
+/// The codes of all rows, each packed along its columns: [rows, words].
+miq::matrix<std::uint32_t> packed_rows(const miq::host_executor& exec, const stored_matrix& matrix) {
+  const auto rows = matrix.kept.rows();
+  const auto columns = matrix.kept.columns();
+  const int bits = width_of(matrix);
+  miq::matrix<std::uint32_t> packed(rows, q::packed_words(columns, bits));
+  constexpr std::int64_t tile = 16;  // packing inside a task runs on its thread
+  exec.parallel_for((rows + tile - 1) / tile, [&](std::int64_t task) {
+    std::vector<std::uint8_t> codes(static_cast<std::size_t>(columns));
+    for (auto r = task * tile; r < std::min(rows, (task + 1) * tile); ++r) {
+      dense_codes(matrix, r, codes);
+      q::pack_codes(exec, codes, bits, miq::vector_view<std::uint32_t>(&packed(r, 0), packed.columns()));
+    }
+  });
+  return packed;
+}
+
 void require_option(bool condition, const std::string& message) {
   if (!condition) throw option_error(message);
 }
@@ -132,19 +149,11 @@ std::vector<encoded_tensor> gptq_tensors(const miq::host_executor& exec, const s
   }
 
   // qweight [columns * bits / 32, rows]: the codes of an output, packed along the inputs, are a column of words.
-  const auto words = q::packed_words(columns, bits);
+  const auto packed = packed_rows(exec, matrix);
+  const auto words = packed.columns();
   std::vector<std::uint32_t> qweight(static_cast<std::size_t>(words * rows));
-  constexpr std::int64_t tile = 16;  // packing inside a task runs on its thread
-  exec.parallel_for((rows + tile - 1) / tile, [&](std::int64_t task) {
-    std::vector<std::uint8_t> codes(static_cast<std::size_t>(columns));
-    std::vector<std::uint32_t> packed(static_cast<std::size_t>(words));
-    for (auto r = task * tile; r < std::min(rows, (task + 1) * tile); ++r) {
-      dense_codes(matrix, r, codes);
-      q::pack_codes(exec, codes, bits, packed);
-      for (std::int64_t w = 0; w < words; ++w)
-        qweight[static_cast<std::size_t>(w * rows + r)] = packed[static_cast<std::size_t>(w)];
-    }
-  });
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t w = 0; w < words; ++w) qweight[static_cast<std::size_t>(w * rows + r)] = packed(r, w);
 
   // qzeros [groups, rows * bits / 32], packed along the outputs; scales [groups, rows].
   const auto zero_words = q::packed_words(rows, bits);
@@ -154,7 +163,8 @@ std::vector<encoded_tensor> gptq_tensors(const miq::host_executor& exec, const s
   for (std::int64_t g = 0; g < stored_groups; ++g) {
     for (std::int64_t r = 0; r < rows; ++r) {
       const auto grid = grid_of(matrix, r, source_group[static_cast<std::size_t>(g)]);
-      zeros[static_cast<std::size_t>(r)] = static_cast<std::uint8_t>(grid.zero - (is_symmetric(matrix) ? 1 : 0));
+      zeros[static_cast<std::size_t>(r)] =
+          static_cast<std::uint8_t>(grid.zero - static_cast<unsigned>(code_shift(matrix)));
       scales[static_cast<std::size_t>(g * rows + r)] = miq::float16(grid.scale);
     }
     q::pack_codes(exec, zeros, bits, miq::vector_view<std::uint32_t>(qzeros.data() + g * zero_words, zero_words));
@@ -192,23 +202,17 @@ std::vector<encoded_tensor> compressed_tensors_tensors(const miq::host_executor&
   const auto columns = matrix.kept.columns();
   const auto groups = matrix.groups;
   const int bits = width_of(matrix);
-  const auto words = q::packed_words(columns, bits);
-  std::vector<std::uint32_t> packed(static_cast<std::size_t>(rows * words));
-  constexpr std::int64_t tile = 16;  // packing inside a task runs on its thread
-  exec.parallel_for((rows + tile - 1) / tile, [&](std::int64_t task) {
-    std::vector<std::uint8_t> codes(static_cast<std::size_t>(columns));
-    for (auto r = task * tile; r < std::min(rows, (task + 1) * tile); ++r) {
-      dense_codes(matrix, r, codes);
-      q::pack_codes(exec, codes, bits, miq::vector_view<std::uint32_t>(packed.data() + r * words, words));
-    }
-  });
+  const auto packed = packed_rows(exec, matrix);
   std::vector<miq::float16> scales;
   scales.reserve(static_cast<std::size_t>(rows * groups));
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t g = 0; g < groups; ++g) scales.push_back(miq::float16(grid_of(matrix, r, g).scale));
   const std::array<std::int64_t, 2> shape = {rows, columns};
   std::vector<encoded_tensor> tensors;
-  tensors.push_back({".weight_packed", "I32", {rows, words}, bytes_of_values<std::uint32_t>(packed)});
+  tensors.push_back({".weight_packed",
+                     "I32",
+                     {rows, packed.columns()},
+                     bytes_of_values<std::uint32_t>({packed.data(), static_cast<std::size_t>(packed.size())})});
   tensors.push_back({".weight_scale", "F16", {rows, groups}, bytes_of_values<miq::float16>(scales)});
   tensors.push_back({".weight_shape", "I64", {2}, bytes_of_values<std::int64_t>(shape)});
   if (is_symmetric(matrix)) return tensors;
