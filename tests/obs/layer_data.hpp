@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <Eigen/Dense>
@@ -53,5 +54,23 @@ inline layer random_layer(std::uint64_t seed, std::int64_t rows, std::int64_t co
   made.hessian = random_hessian(random, columns);
   return made;
 }
+
+/// A layer whose mask is drawn at random, about `share` of the weights kept, and the kept ones to begin with.
+struct masked_layer {
+  miq::matrix<float> target, hessian, start;
+  miq::matrix<std::uint8_t> kept;
+
+  masked_layer(std::uint64_t seed, std::int64_t rows, std::int64_t columns, double share)
+      : start(rows, columns), kept(rows, columns) {
+    miq::random_stream random(seed);
+    auto made = random_layer(seed, rows, columns);
+    target = std::move(made.weights);
+    hessian = std::move(made.hessian);
+    for (std::int64_t i = 0; i < kept.size(); ++i) {
+      kept.data()[i] = random.uniform() < share ? 1 : 0;
+      start.data()[i] = kept.data()[i] != 0 ? target.data()[i] : 0.0F;
+    }
+  }
+};
 
 }  // namespace miq_test

@@ -26,22 +26,9 @@ using miq::obs::mask_scope;
 using miq::obs::mask_search_options;
 using miq_test::to_double;
 
-struct problem {
-  matrix<float> target, hessian, start;
-  matrix<std::uint8_t> kept;
+struct problem : miq_test::masked_layer {
+  using masked_layer::masked_layer;
   std::vector<std::int32_t> labels;
-
-  problem(std::uint64_t seed, std::int64_t rows, std::int64_t columns, double share)
-      : start(rows, columns), kept(rows, columns) {
-    miq::random_stream random(seed);
-    auto made = miq_test::random_layer(seed, rows, columns);
-    target = std::move(made.weights);
-    hessian = std::move(made.hessian);
-    for (std::int64_t i = 0; i < kept.size(); ++i) {
-      kept.data()[i] = random.uniform() < share ? 1 : 0;
-      start.data()[i] = kept.data()[i] != 0 ? target.data()[i] : 0.0F;
-    }
-  }
 };
 
 struct outcome {
