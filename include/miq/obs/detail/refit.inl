@@ -72,7 +72,7 @@ struct refit_scratch {
   std::int64_t away = 0, residual = 0, direction = 0, image = 0;  // [rows, columns]
   std::int64_t diagonal = 0, inverse = 0;                         // [columns]
   std::int64_t corners = 0;                                       // of each block: [block, block]
-  std::int64_t sums = 0, steps = 0, corner = 0;         // of each task: [rows of a task, block], [block, block]
+  std::int64_t sums = 0, steps = 0;                     // of each task: [rows of a task, block], [rows of a task, leaf]
   std::int64_t losses = 0;                              // [tasks, iterations + 1]
   std::int64_t rows_loss = 0, squares = 0, active = 0;  // [rows]
 };

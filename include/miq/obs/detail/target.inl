@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <miq/core/detail/finite.hpp>
+#include <miq/obs/detail/damping.hpp>
 #include <miq/obs/detail/inverse_product.hpp>
 
 namespace miq::obs {
@@ -33,14 +34,11 @@ inline void add_target_ridge_on(const host_executor& exec, matrix_view<const flo
   constexpr double most = 1e4;  // of the diagonal entry
   const auto columns = weights.columns();
   require(!weights.empty(), "add_target_ridge: weights must not be empty, got ", shape_text(weights.rows(), columns));
-  require(hessian.rows() == columns && hessian.columns() == columns, "add_target_ridge: hessian must be ",
-          shape_text(columns, columns), ", got ", shape_text(hessian.rows(), hessian.columns()));
+  check_hessian("add_target_ridge", hessian);
+  require(hessian.columns() == columns, "add_target_ridge: hessian must be ", shape_text(columns, columns), ", got ",
+          shape_text(hessian.rows(), hessian.columns()));
   require(share >= 0 && std::isfinite(share), "add_target_ridge: share must be finite and not negative, got ", share);
   miq::detail::require_finite(exec, weights, "add_target_ridge", "weights");
-  for (std::int64_t c = 0; c < columns; ++c)
-    require(std::isfinite(hessian(c, c)) && hessian(c, c) >= 0,
-            "add_target_ridge: the diagonal of hessian must be finite and not negative, got ", hessian(c, c),
-            " in column ", c);
   std::vector<double> energy(static_cast<std::size_t>(columns));
   for (std::int64_t r = 0; r < weights.rows(); ++r)
     for (std::int64_t c = 0; c < columns; ++c)

@@ -214,9 +214,7 @@ inline void check_packed_shape(const char* function, matrix_view<const std::uint
 /// Counts kept weights into `group_kept`, and says whether anything is masked.
 inline void count_groups(packed_shape& shape, matrix_view<const std::uint8_t> kept,
                          std::span<const std::int32_t> labels) {
-  std::vector<std::int64_t> by_column(static_cast<std::size_t>(shape.columns));
-  for (std::int64_t r = 0; r < shape.rows; ++r)
-    for (std::int64_t c = 0; c < shape.columns; ++c) by_column[static_cast<std::size_t>(c)] += kept(r, c) != 0 ? 1 : 0;
+  const auto by_column = kept_by_column(kept);
   shape.group_columns.assign(shape.widths.size(), 0);
   shape.group_kept.assign(shape.widths.size(), 0);
   for (std::size_t c = 0; c < by_column.size(); ++c) {
