@@ -6,14 +6,9 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/core/workspace.hpp>
+#include <miq/obs/damping_rule.hpp>
 
 namespace miq::obs {
-
-/// What is added to the Hessian's diagonal before it is factored.
-enum class damping_rule {
-  mean_diagonal,  ///< `damping` times the mean of the diagonal, for every column: as SparseGPT publishes it
-  own_diagonal    ///< `damping` times the column's own entry: unchanged when a column's unit changes
-};
 
 /// What `factor` may be asked for.
 struct factor_options {

@@ -4,8 +4,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include <miq/core/error.hpp>
 #include <miq/core/matrix_view.hpp>
-#include <miq/obs/factor.hpp>
+#include <miq/obs/damping_rule.hpp>
 
 namespace miq::obs::detail {
 
