@@ -10,6 +10,12 @@ mark_as_advanced(MIQ_INSTALL_CMAKEDIR MIQ_INSTALL_PKGCONFIGDIR)
 
 # What find_package(miq COMPONENTS ...) may ask of this build.
 set(MIQ_COMPONENTS core)
+if(MIQ_HAS_CUDA)
+  list(APPEND MIQ_COMPONENTS cuda)
+  if(TARGET miq_cuda_precompiled)
+    list(APPEND MIQ_COMPONENTS cuda_precompiled)
+  endif()
+endif()
 
 target_include_directories(miq_core INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 install(
@@ -19,6 +25,21 @@ install(
   PATTERN "*.hpp"
   PATTERN "*.inl")
 install(TARGETS miq_core EXPORT miqTargets)
+if(MIQ_HAS_CUDA)
+  install(
+    DIRECTORY ${PROJECT_SOURCE_DIR}/kernels/
+    DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/miq
+    FILES_MATCHING
+    PATTERN "*.hpp"
+    PATTERN "*.inl"
+    PATTERN "*.cuh"
+    PATTERN precompiled EXCLUDE)
+  target_include_directories(miq_cuda INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  install(TARGETS miq_cuda EXPORT miqCudaTargets)
+  if(TARGET miq_cuda_precompiled)
+    install(TARGETS miq_cuda_precompiled EXPORT miqCudaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  endif()
+endif()
 
 # CMake package
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/miqConfig.cmake.in ${PROJECT_BINARY_DIR}/miqConfig.cmake
@@ -31,6 +52,10 @@ install(FILES ${PROJECT_BINARY_DIR}/miqConfig.cmake ${PROJECT_BINARY_DIR}/miqCon
         DESTINATION ${MIQ_INSTALL_CMAKEDIR})
 install(EXPORT miqTargets NAMESPACE miq:: DESTINATION ${MIQ_INSTALL_CMAKEDIR})
 export(EXPORT miqTargets NAMESPACE miq:: FILE ${PROJECT_BINARY_DIR}/miqTargets.cmake)
+if(MIQ_HAS_CUDA)
+  install(EXPORT miqCudaTargets NAMESPACE miq:: DESTINATION ${MIQ_INSTALL_CMAKEDIR})
+  export(EXPORT miqCudaTargets NAMESPACE miq:: FILE ${PROJECT_BINARY_DIR}/miqCudaTargets.cmake)
+endif()
 
 # pkg-config file: finds its headers from where it lies, so that the prefix can be moved
 if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}" OR IS_ABSOLUTE "${MIQ_INSTALL_PKGCONFIGDIR}")

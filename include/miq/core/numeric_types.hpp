@@ -1,7 +1,6 @@
 // core/numeric_types.hpp: 16-bit floating-point storage types for the host.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 #include <miq/core/version.hpp>
@@ -10,9 +9,15 @@ namespace miq {
 
 namespace detail {
 
+/// `std::bit_cast` on both machines.
+template <class To, class From>
+MIQ_HOST_DEVICE constexpr To bits_as(const From& from) {
+  return __builtin_bit_cast(To, from);
+}
+
 /// IEEE binary16 bits nearest to a float, ties to even; overflow gives infinity, NaN stays NaN.
 MIQ_HOST_DEVICE constexpr std::uint16_t float_to_half_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto bits = bits_as<std::uint32_t>(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000U;
   const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
   if (magnitude > 0x7F800000U) return static_cast<std::uint16_t>(sign | 0x7E00U);
@@ -36,14 +41,14 @@ MIQ_HOST_DEVICE constexpr float half_bits_to_float(std::uint16_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
   const std::uint32_t exponent = (bits >> 10) & 0x1FU;
   const std::uint32_t mantissa = bits & 0x3FFU;
-  if (exponent == 0x1FU) return std::bit_cast<float>(sign | 0x7F800000U | (mantissa << 13));
-  if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112U) << 23) | (mantissa << 13));
+  if (exponent == 0x1FU) return bits_as<float>(sign | 0x7F800000U | (mantissa << 13));
+  if (exponent != 0) return bits_as<float>(sign | ((exponent + 112U) << 23) | (mantissa << 13));
   const float magnitude = static_cast<float>(mantissa) * 0x1.0p-24F;  // exact
   return sign != 0 ? -magnitude : magnitude;
 }
 
 MIQ_HOST_DEVICE constexpr std::uint16_t float_to_bfloat_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const auto bits = bits_as<std::uint32_t>(value);
   if ((bits & 0x7FFFFFFFU) > 0x7F800000U) return static_cast<std::uint16_t>((bits >> 16) | 0x40U);
   return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
 }
@@ -66,7 +71,7 @@ struct bfloat16 {
   constexpr bfloat16() = default;
   MIQ_HOST_DEVICE constexpr explicit bfloat16(float value) : bits(detail::float_to_bfloat_bits(value)) {}
   MIQ_HOST_DEVICE constexpr operator float() const {
-    return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+    return detail::bits_as<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
 

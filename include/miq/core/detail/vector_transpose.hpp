@@ -10,6 +10,28 @@
 namespace miq::detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
+#if defined(__CUDACC__)
+// nvcc 13 loses packs of arguments of builtins on their way to the host's compiler.
+template <class Vector, std::size_t... Index>
+inline Vector interleave_from(Vector a, Vector b, std::size_t first) {
+  Vector result{};
+  for (std::size_t i = 0; i < sizeof...(Index); i += 2) {
+    result[i] = a[first + i / 2];
+    result[i + 1] = b[first + i / 2];
+  }
+  return result;
+}
+
+template <class Vector, std::size_t... Index>
+inline Vector interleave_first(Vector a, Vector b, std::index_sequence<Index...>) {
+  return interleave_from<Vector, Index...>(a, b, 0);
+}
+
+template <class Vector, std::size_t... Index>
+inline Vector interleave_last(Vector a, Vector b, std::index_sequence<Index...>) {
+  return interleave_from<Vector, Index...>(a, b, sizeof...(Index) / 2);
+}
+#else
 template <class Vector, std::size_t... Index>
 inline Vector interleave_first(Vector a, Vector b, std::index_sequence<Index...>) {
   return __builtin_shufflevector(a, b, static_cast<int>(Index / 2 + Index % 2 * sizeof...(Index))...);
@@ -20,6 +42,7 @@ inline Vector interleave_last(Vector a, Vector b, std::index_sequence<Index...>)
   constexpr std::size_t count = sizeof...(Index);
   return __builtin_shufflevector(a, b, static_cast<int>(count / 2 + Index / 2 + Index % 2 * count)...);
 }
+#endif
 
 /// The first elements of all vectors come first, then the second ones, and so on: log2 Count rounds of interleaving the
 /// first half of the vectors with the second. `Count` is a power of two.

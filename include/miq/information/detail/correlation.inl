@@ -19,8 +19,9 @@ inline bool is_constant(const calibration::statistics_view<>& seen, std::int64_t
   return seen.covariance(c, c) == 0.0F || (!seen.minimum.empty() && seen.minimum[c] == seen.maximum[c]);
 }
 
-/// What `correlation` and `gaussian_entropy` ask of statistics alike.
-inline void require_statistics(const char* function, const calibration::statistics_view<>& seen) {
+/// What `correlation` and `gaussian_entropy` ask of the statistics' shapes, in any memory.
+template <class Space>
+void require_statistics_shape(const char* function, const calibration::statistics_view<Space>& seen) {
   const auto columns = seen.covariance.columns();
   require(seen.covariance.rows() == columns, function, ": the covariance must be square, got ",
           shape_text(seen.covariance.rows(), columns));
@@ -28,7 +29,12 @@ inline void require_statistics(const char* function, const calibration::statisti
           function, ": minimum and maximum must both have ", columns, " elements or none, got ", seen.minimum.size(),
           " and ", seen.maximum.size());
   require(seen.tokens >= 2, function, ": at least 2 tokens must have been seen, got ", seen.tokens);
-  for (std::int64_t c = 0; c < columns; ++c)
+}
+
+/// The same, and of their contents.
+inline void require_statistics(const char* function, const calibration::statistics_view<>& seen) {
+  require_statistics_shape(function, seen);
+  for (std::int64_t c = 0; c < seen.covariance.columns(); ++c)
     require(seen.covariance(c, c) >= 0.0F && seen.covariance(c, c) <= std::numeric_limits<float>::max(), function,
             ": variances must be finite and not negative, got ", seen.covariance(c, c), " for column ", c);
 }

@@ -1,0 +1,95 @@
+#pragma once
+
+namespace miq {
+
+inline cuda_executor::cuda_executor(cudaStream_t stream, const cuda_executor_options& options)
+    : stream_(stream), resource_(options.resource != nullptr ? options.resource : &default_device_memory()) {
+  detail::require(options.blas_workspace >= 0, "cuda_executor: blas_workspace must not be negative, got ",
+                  options.blas_workspace);
+  detail::check_cuda(cudaGetDevice(&device_), "cuda_executor: cudaGetDevice");
+  const auto attribute = [&](cudaDeviceAttr which) {
+    int value = 0;
+    detail::check_cuda(cudaDeviceGetAttribute(&value, which, device_), "cuda_executor: cudaDeviceGetAttribute");
+    return value;
+  };
+  const int capability =
+      attribute(cudaDevAttrComputeCapabilityMajor) * 10 + attribute(cudaDevAttrComputeCapabilityMinor);
+  if (capability < minimum_compute_capability)
+    throw cuda_error(detail::join_message("cuda_executor: device ", device_, " must have compute capability 7.5, has ",
+                                          capability / 10, ".", capability % 10),
+                     static_cast<int>(cudaErrorNoKernelImageForDevice));
+  multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount);
+  block_memory_ = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+
+  blas_ = {options.blas, false};
+  if (options.blas == nullptr) {
+    cublasHandle_t made = nullptr;
+    detail::check_blas(cublasCreate(&made), "cuda_executor: cublasCreate");
+    blas_ = {made, true};
+  }
+  detail::check_blas(cublasSetStream(blas(), stream), "cuda_executor: cublasSetStream");
+  if (options.blas == nullptr && options.blas_workspace > 0) {
+    blas_memory_ = device_array<std::byte>(options.blas_workspace, stream, *resource_);
+    detail::check_blas(
+        cublasSetWorkspace(blas(), blas_memory_.data(), static_cast<std::size_t>(options.blas_workspace)),
+        "cuda_executor: cublasSetWorkspace");
+  }
+  detail::check_blas(cublasSetMathMode(blas(), CUBLAS_PEDANTIC_MATH), "cuda_executor: cublasSetMathMode");
+  detail::check_blas(cublasSetPointerMode(blas(), CUBLAS_POINTER_MODE_HOST), "cuda_executor: cublasSetPointerMode");
+
+  solver_ = {options.solver, false};
+  if (options.solver == nullptr) {
+    cusolverDnHandle_t made = nullptr;
+    detail::check_solver(cusolverDnCreate(&made), "cuda_executor: cusolverDnCreate");
+    solver_ = {made, true};
+  }
+  detail::check_solver(cusolverDnSetStream(solver(), stream), "cuda_executor: cusolverDnSetStream");
+}
+
+namespace detail {
+
+template <class T, class From, class To>
+void copy_matrix(const cuda_executor& exec, const matrix_view<const T, From>& from, const matrix_view<T, To>& to) {
+  require(from.rows() == to.rows() && from.columns() == to.columns(), "copy: the destination must be ",
+          shape_text(from.rows(), from.columns()), ", got ", shape_text(to.rows(), to.columns()));
+  if (from.empty()) return;
+  check_cuda(cudaMemcpy2DAsync(to.data(), static_cast<std::size_t>(to.leading()) * sizeof(T), from.data(),
+                               static_cast<std::size_t>(from.leading()) * sizeof(T),
+                               static_cast<std::size_t>(from.columns()) * sizeof(T),
+                               static_cast<std::size_t>(from.rows()), cudaMemcpyDefault, exec.stream()),
+             "copy: cudaMemcpy2DAsync");
+}
+
+template <class T, class From, class To>
+void copy_vector(const cuda_executor& exec, const vector_view<const T, From>& from, const vector_view<T, To>& to) {
+  require(from.size() == to.size(), "copy: the destination must hold ", from.size(), " elements, got ", to.size());
+  if (from.empty()) return;
+  check_cuda(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T),
+                             cudaMemcpyDefault, exec.stream()),
+             "copy: cudaMemcpyAsync");
+}
+
+}  // namespace detail
+
+template <class T>
+void copy(const cuda_executor& exec, matrix_view<const T, host_memory> from, matrix_view<T, device_memory> to) {
+  detail::copy_matrix<T>(exec, from, to);
+}
+template <class T>
+void copy(const cuda_executor& exec, matrix_view<const T, device_memory> from, matrix_view<T, host_memory> to) {
+  detail::copy_matrix<T>(exec, from, to);
+}
+template <class T>
+void copy(const cuda_executor& exec, matrix_view<const T, device_memory> from, matrix_view<T, device_memory> to) {
+  detail::copy_matrix<T>(exec, from, to);
+}
+template <class T>
+void copy(const cuda_executor& exec, vector_view<const T, host_memory> from, vector_view<T, device_memory> to) {
+  detail::copy_vector<T>(exec, from, to);
+}
+template <class T>
+void copy(const cuda_executor& exec, vector_view<const T, device_memory> from, vector_view<T, host_memory> to) {
+  detail::copy_vector<T>(exec, from, to);
+}
+
+}  // namespace miq

@@ -1,0 +1,67 @@
+// test_support/lanes.hpp: runs a kernel body on real threads that meet in a barrier, as a CUDA block's do.
+#pragma once
+
+#include <barrier>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include <miq/core/group.hpp>
+
+namespace miq_test {
+
+/// One thread of several. A missing `sync()` in a body is a data race between them.
+class lane_group {
+ public:
+  lane_group(std::int32_t rank, std::int32_t size, std::barrier<>& meeting)
+      : rank_(rank), size_(size), meeting_(&meeting) {}
+
+  std::int32_t rank() const { return rank_; }
+  std::int32_t size() const { return size_; }
+  void sync() const { meeting_->arrive_and_wait(); }
+  template <class T>
+  T broadcast(T value, std::int32_t from, T* slot) const {
+    if (rank_ == from) *slot = value;
+    sync();
+    const T result = *slot;
+    sync();
+    return result;
+  }
+
+ private:
+  std::int32_t rank_;
+  std::int32_t size_;
+  std::barrier<>* meeting_;
+};
+static_assert(miq::execution_group<lane_group>);
+
+/// Runs all blocks of a body one after the other, each on `lanes` threads. Scratch is filled with nonsense before each
+/// block, so that a body that relies on what it finds there fails.
+template <class Body>
+void run_on_lanes(std::int32_t lanes, const Body& body) {
+  struct release {
+    void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t{64}); }
+  };
+  const auto bytes = static_cast<std::size_t>(body.scratch_bytes());
+  std::byte* const scratch = new (std::align_val_t{64}) std::byte[bytes + 1];
+  std::barrier<> meeting(lanes);
+  std::vector<std::thread> threads;
+  for (std::int32_t rank = 0; rank < lanes; ++rank)
+    threads.emplace_back([&, rank] {
+      const lane_group group(rank, lanes, meeting);
+      for (std::int64_t block = 0; block < body.blocks(); ++block) {
+        if (rank == 0)
+          for (std::size_t i = 0; i < bytes; ++i) scratch[i] = std::byte{0xA5};
+        group.sync();
+        body(group, block, scratch);
+        group.sync();
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  release{}(scratch);
+}
+
+}  // namespace miq_test
