@@ -50,6 +50,12 @@ if(CASE STREQUAL "install")
   # Every header and every body is there, and nothing that only the sources or the build know.
   file(GLOB_RECURSE expected RELATIVE ${MIQ_SOURCE}/include ${MIQ_SOURCE}/include/*.hpp ${MIQ_SOURCE}/include/*.inl)
   file(GLOB_RECURSE installed RELATIVE ${prefix}/${INCLUDEDIR} ${prefix}/${INCLUDEDIR}/*)
+  if(HAS_CUDA)
+    file(GLOB_RECURSE kernels RELATIVE ${MIQ_SOURCE}/kernels ${MIQ_SOURCE}/kernels/*.hpp ${MIQ_SOURCE}/kernels/*.inl
+         ${MIQ_SOURCE}/kernels/*.cuh)
+    list(TRANSFORM kernels PREPEND miq/)
+    list(APPEND expected ${kernels})
+  endif()
   list(SORT expected)
   list(SORT installed)
   if(NOT expected STREQUAL installed OR NOT installed)
@@ -104,13 +110,24 @@ elseif(CASE STREQUAL "pkg_config")
   run(COMMAND ${COMPILER} -std=c++20 ${PROJECT}/main.cpp ${PROJECT}/other.cpp ${flags} -o ${WORK}/pkg_config/program)
   run_program(${WORK}/pkg_config/program)
 
+elseif(CASE MATCHES "^cuda")
+  configure(HOW ${CASE} ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CUDA_COMPILER=${CUDA_COMPILER}
+            -D CMAKE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES})
+  run(COMMAND ${CMAKE_COMMAND} --build ${project_build})
+  run(COMMAND ${project_build}/downstream)
+  # I(X; Y) of two Gaussian channels with a correlation of 1/2: 0.143841 nats.
+  if(NOT output MATCHES "^information 0.14384[01]\n$" AND NOT output MATCHES
+                                                            "^no device: cuda_executor: cudaGetDevice: cudaError")
+    message(FATAL_ERROR "The downstream program printed: ${output}")
+  endif()
+
 elseif(CASE STREQUAL "wrong_version")
   configure(HOW wrong_version ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix}
             FAILS_WITH "compatible with requested version \"0.2\".*miqConfig.cmake, version: ${VERSION}")
 
 elseif(CASE STREQUAL "wrong_component")
   configure(HOW wrong_component ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix}
-            FAILS_WITH "miq ${VERSION} was asked for component 'cuda', but this build has only: core")
+            FAILS_WITH "miq ${VERSION} was asked for component 'vulkan', but this build has only: core")
 
 elseif(CASE STREQUAL "optional_component")
   configure(HOW optional_component ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix})

@@ -1,0 +1,11 @@
+# No kernel of miq's is visible outside the library that holds it.
+string(REPLACE "," ";" libraries "${LIBRARIES}")
+foreach(library IN LISTS libraries)
+  execute_process(COMMAND ${NM} -D -C --defined-only ${library} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  if(NOT symbols MATCHES "information_of_")
+    message(FATAL_ERROR "${library} exports nothing of its own:\n${symbols}")
+  endif()
+  if(symbols MATCHES "run_blocks")
+    message(FATAL_ERROR "${library} exports kernels:\n${symbols}")
+  endif()
+endforeach()
