@@ -59,7 +59,7 @@ template <executor Exec>
 compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
                           const calibration::statistics_view<memory_of<Exec>>& seen, const prepared_inputs& shared,
                           const compress_options& options, const progress_callback& progress) {
-  return detail::layer_compression(exec, weights, seen, shared, options, progress).run();
+  return detail::compress_on(exec, weights, seen, shared, options, progress);
 }
 
 template <executor Exec>
@@ -69,7 +69,7 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
                           const progress_callback& progress) {
   const auto shared = detail::prepare_on(exec, seen, samples, options, detail::part_of(progress, 0, 0.4));
   const auto rest = detail::part_of(progress, 0.4, 1);
-  auto layer = detail::layer_compression(exec, weights, seen, shared, options, rest).run();
+  auto layer = detail::compress_on(exec, weights, seen, shared, options, rest);
   layer.report.seconds.factor = shared.seconds.factor;
   layer.report.seconds.information = shared.seconds.information;
   layer.report.seconds.grouping = shared.seconds.grouping;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <vector>
 
 #include <miq/allocation/expected_error.hpp>
 #include <miq/allocation/split_groups.hpp>
@@ -12,6 +14,15 @@
 
 namespace miq::detail {
 
+/// Kept weights of a column where the sweep will choose the mask.
+inline double expected_kept(std::int64_t rows, const compress_options& options) {
+  if (options.mask == obs::mask_rule::none) return static_cast<double>(rows);
+  if (options.mask == obs::mask_rule::n_of_m)
+    return static_cast<double>(rows) *
+           (static_cast<double>(options.pattern_kept) / static_cast<double>(options.pattern_width));
+  return static_cast<double>(rows) * (1 - options.sparsity);
+}
+
 /// The groups that share a width, and the widths.
 struct bits_choice {
   std::vector<std::int32_t> labels;  ///< of the columns, in the order of the sweep
@@ -19,35 +30,21 @@ struct bits_choice {
   std::vector<double> importances;   ///< of each group
 };
 
-/// A layer whose groups get their bits. Everything is in the order of the sweep.
+/// A layer whose groups get their bits: what is known of it once its weights have been measured, on whatever machine
+/// they are. Everything is in the order of the sweep.
 struct bits_problem {
-  const host_executor& exec;
-  matrix_view<const float> weights;            // that the sweep begins with
-  matrix_view<const std::uint8_t> kept;        // empty: the sweep will choose
-  std::span<const std::int32_t> labels;        // of the columns
-  std::span<const float> column_cost;          // 1 / U_jj^2
-  const calibration::statistics_view<>& seen;  // in the layer's own order
-  const prepared_inputs& shared;
+  std::int64_t row_count;
+  std::span<const std::int32_t> labels;       // of the columns
+  const std::vector<double>& kept_by_column;  // counted where the mask is known, else expected
+  const allocation::column_costs& measured;
+  const grouping::partition& groups;
   const compress_options& options;
+  std::function<matrix<double>(std::span<const std::uint8_t>)> grid_errors;  // of all groups at these widths
+  std::function<std::vector<float>()> importances;                           // of the columns, by `options.importance`
 
-  std::int64_t rows() const { return weights.rows(); }
-  std::int64_t columns() const { return weights.columns(); }
-  std::int64_t groups() const { return shared.groups.groups(); }
-
-  /// Kept weights of each column: counted where the mask is known, else the expected share.
-  std::vector<double> kept_weights() const {
-    const bool pattern = options.mask == obs::mask_rule::n_of_m;
-    const double expected = options.mask == obs::mask_rule::none ? 1
-                            : pattern
-                                ? static_cast<double>(options.pattern_kept) / static_cast<double>(options.pattern_width)
-                                : 1 - options.sparsity;
-    std::vector<double> counts(static_cast<std::size_t>(columns()), static_cast<double>(rows()) * expected);
-    if (!kept.empty()) {
-      const auto exact = quantization::detail::kept_by_column(kept);
-      std::copy(exact.begin(), exact.end(), counts.begin());
-    }
-    return counts;
-  }
+  std::int64_t rows() const { return row_count; }
+  std::int64_t columns() const { return static_cast<std::int64_t>(labels.size()); }
+  std::int64_t group_count() const { return groups.groups(); }
 
   quantization::grid_metadata metadata(std::int64_t group_columns, std::int64_t group_count) const {
     return quantization::metadata_of_group(rows(), columns(), group_columns, group_count, options.fit.layout,
@@ -55,14 +52,14 @@ struct bits_problem {
   }
 
   /// What every group stores, codes and metadata.
-  std::vector<allocation::bit_item> items(std::span<const double> kept_by_column) const {
-    std::vector<allocation::bit_item> result(static_cast<std::size_t>(groups()));
+  std::vector<allocation::bit_item> items() const {
+    std::vector<allocation::bit_item> result(static_cast<std::size_t>(group_count()));
     for (std::int64_t c = 0; c < columns(); ++c)
       result[static_cast<std::size_t>(labels[static_cast<std::size_t>(c)])].weights +=
           kept_by_column[static_cast<std::size_t>(c)];
-    for (std::int64_t g = 0; g < groups(); ++g) {
+    for (std::int64_t g = 0; g < group_count(); ++g) {
       auto& item = result[static_cast<std::size_t>(g)];
-      const auto stored = metadata(shared.groups.size(g), groups());
+      const auto stored = metadata(groups.size(g), group_count());
       item.fixed_bits = stored.fixed_bits;
       item.bits_per_bit = stored.bits_per_bit;
     }
@@ -70,20 +67,8 @@ struct bits_problem {
   }
 
   /// Importances by `options.importance`, the mean over each group's kept weights.
-  void add_importances(std::span<const double> kept_by_column, std::vector<allocation::bit_item>& result) const {
-    std::vector<float> of_column(static_cast<std::size_t>(columns()));
-    if (options.importance == bit_importance::mixed) {
-      std::vector<float> natural(of_column.size());
-      auto own = matrix<float>(weights);
-      columns_from_order(own, shared.order, exec.resource());
-      allocation::importance(exec, own.view(), seen, allocation::importance_measure::mixed, natural);
-      for (std::size_t c = 0; c < natural.size(); ++c)
-        of_column[c] = natural[shared.order.empty() ? c : static_cast<std::size_t>(shared.order[c])];
-    } else {
-      const auto per_weight = allocation::measure_columns(exec, weights, shared.upper.view()).per_weight();
-      std::transform(per_weight.begin(), per_weight.end(), of_column.begin(),
-                     [](double cost) { return static_cast<float>(cost); });
-    }
+  void add_importances(std::vector<allocation::bit_item>& result) const {
+    const auto of_column = importances();
     std::vector<double> totals(result.size());
     for (std::size_t c = 0; c < of_column.size(); ++c)
       totals[static_cast<std::size_t>(labels[c])] += kept_by_column[c] * static_cast<double>(of_column[c]);
@@ -93,13 +78,11 @@ struct bits_problem {
 
   /// Chooses the bits; writes budget, gap and headroom into the report.
   bits_choice solve(layer_report& report) const {
-    const auto kept_by_column = kept_weights();
-    const auto measured = allocation::measure_columns(exec, weights, shared.upper.view(), kept);
     const auto per_weight = measured.per_weight();
-    auto all = items(kept_by_column);
+    auto all = items();
     bits_choice choice;
     choice.labels.assign(labels.begin(), labels.end());
-    if (groups() == 1 && options.grouping == column_grouping::single) {
+    if (group_count() == 1 && options.grouping == column_grouping::single) {
       choice.bits = {static_cast<int>(options.average_bits)};
     } else {
       const double all_kept = std::accumulate(kept_by_column.begin(), kept_by_column.end(), 0.0);
@@ -113,13 +96,13 @@ struct bits_problem {
       auto budget = options.budget;
       budget.maximum_bits = std::min(budget.maximum_bits, quantization::maximum_bits);
       if (options.allocation == bit_allocation::by_importance) {
-        add_importances(kept_by_column, all);
+        add_importances(all);
         choice.bits = allocation::allocate_bits(all, for_groups, budget).bits;
       } else {
         // What an error of the same size relative to a column's grid costs, for a weight.
         const bool own_scale = quantization::has_column_scales(options.fit.layout);
         const auto& costs = own_scale ? per_weight : measured.conditional_variance;
-        by_rate_and_distortion(kept_by_column, costs, all, for_groups, budget, choice, report);
+        by_rate_and_distortion(costs, all, for_groups, budget, choice, report);
       }
     }
     for (const auto& item : all) choice.importances.push_back(item.importance);
@@ -132,9 +115,8 @@ struct bits_problem {
     return choice;
   }
 
-  void by_rate_and_distortion(std::span<const double> kept_by_column, std::span<const double> costs,
-                              std::span<const allocation::bit_item> all, double for_groups,
-                              const allocation::budget_options& budget, bits_choice& choice,
+  void by_rate_and_distortion(std::span<const double> costs, std::span<const allocation::bit_item> all,
+                              double for_groups, const allocation::budget_options& budget, bits_choice& choice,
                               layer_report& report) const {
     require(budget.minimum_bits >= quantization::minimum_bits && budget.minimum_bits <= budget.maximum_bits,
             "compress: minimum_bits of budget must be 1 to maximum_bits, which is ", budget.maximum_bits, ", got ",
@@ -142,13 +124,12 @@ struct bits_problem {
     std::vector<int> widths;
     for (int b = budget.minimum_bits; b <= budget.maximum_bits; ++b) widths.push_back(b);
     const std::vector<std::uint8_t> as_bytes(widths.begin(), widths.end());
-    const auto errors =
-        quantization::grid_errors(exec, weights, labels, groups(), as_bytes, options.fit, column_cost, kept);
+    const auto errors = grid_errors(as_bytes);
     const auto whole = allocation::rate_distortion(allocation::bit_curves(errors, widths, all), for_groups);
     report.allocation_gap = whole.gap();
     choice.bits.clear();
     for (const auto option : whole.chosen) choice.bits.push_back(widths[static_cast<std::size_t>(option)]);
-    if (!options.split_groups || groups() == columns()) return;
+    if (!options.split_groups || group_count() == columns()) return;
 
     // Column indices are counted for twice as many groups, which is the most that there can be.
     const auto grid = metadata(1, 1);
@@ -162,13 +143,13 @@ struct bits_problem {
     for (std::size_t c = 0; c < items_of_columns.size(); ++c) {
       auto& item = items_of_columns[c];
       item.weights = kept_by_column[c];
-      item.fixed_bits = quantization::index_bits(2 * groups()) + (own_scale ? grid.fixed_bits : 0);
+      item.fixed_bits = quantization::index_bits(2 * group_count()) + (own_scale ? grid.fixed_bits : 0);
       item.bits_per_bit = own_zero ? grid.bits_per_bit : 0;
       least += allocation::stored_bits(item, widths.front());
     }
-    least += static_cast<double>(groups()) * (allocation::stored_bits(part, widths.front()) + 1);
+    least += static_cast<double>(group_count()) * (allocation::stored_bits(part, widths.front()) + 1);
     if (least > for_groups) return;  // no room for more indices
-    const auto of_columns = errors_of_columns(errors, kept_by_column, costs);
+    const auto of_columns = errors_of_columns(errors, costs);
     auto split = allocation::split_groups(
         {.errors = of_columns, .widths = widths, .costs = costs, .columns = items_of_columns, .part = part},
         grouping::partition(choice.labels), for_groups);
@@ -179,9 +160,8 @@ struct bits_problem {
   }
 
   /// The errors of groups, dealt out to their columns by what each column has in them.
-  matrix<double> errors_of_columns(const matrix<double>& errors, std::span<const double> kept_by_column,
-                                   std::span<const double> costs) const {
-    std::vector<double> totals(static_cast<std::size_t>(groups()));
+  matrix<double> errors_of_columns(const matrix<double>& errors, std::span<const double> costs) const {
+    std::vector<double> totals(static_cast<std::size_t>(group_count()));
     for (std::size_t c = 0; c < costs.size(); ++c)
       totals[static_cast<std::size_t>(labels[c])] += kept_by_column[c] * costs[c];
     matrix<double> result(columns(), errors.columns());

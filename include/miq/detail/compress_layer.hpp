@@ -5,29 +5,27 @@
 #include <cmath>
 #include <vector>
 
-#include <miq/core/detail/finite.hpp>
 #include <miq/detail/compress_bits.hpp>
 #include <miq/detail/compress_prepare.hpp>
+#include <miq/detail/host_machine.hpp>
 
 namespace miq::detail {
 
-/// The weights with the columns that never carried a signal set to 0, so that masks take them first.
-inline matrix<float> without_dead_columns(matrix_view<const float> weights,
-                                          const calibration::statistics_view<>& seen) {
-  matrix<float> result(weights);
-  for (std::int64_t c = 0; c < weights.columns(); ++c)
-    if (seen.covariance(c, c) == 0 && seen.mean[c] == 0)
-      for (std::int64_t r = 0; r < weights.rows(); ++r) result(r, c) = 0;
-  return result;
-}
-
-/// A layer on its way.
+/// A layer on its way, on any machine (see host_machine.hpp).
+template <class Machine, class Given = typename Machine::template view<float>>
 class layer_compression {
+  using layer_type = typename Machine::layer;
+  using weight_view = typename Machine::template view<float>;
+  using byte_view = typename Machine::template view<std::uint8_t>;
+  template <class T>
+  using owned = typename Machine::template owned<T>;
+
  public:
-  layer_compression(const host_executor& exec, matrix_view<const float> given,
-                    const calibration::statistics_view<>& seen, const prepared_inputs& shared,
-                    const compress_options& options, const progress_callback& progress)
-      : exec_(exec),
+  layer_compression(const Machine& machine, Given given,
+                    const calibration::statistics_view<typename Machine::space>& seen,
+                    const typename Machine::inputs& shared, const compress_options& options,
+                    const progress_callback& progress)
+      : machine_(machine),
         given_(given),
         seen_(seen),
         shared_(shared),
@@ -36,12 +34,12 @@ class layer_compression {
         rows_(given.rows()),
         columns_(given.columns()) {}
 
-  compressed_layer run() {
+  layer_type run() {
     check();
-    compressed_layer layer;
+    layer_type layer;
     layer.groups = shared_.groups;
-    layer.weights = matrix<float>(rows_, columns_);
-    layer.kept = matrix<std::uint8_t>(rows_, columns_);
+    layer.weights = machine_.template result<float>(rows_, columns_);
+    layer.kept = machine_.template result<std::uint8_t>(rows_, columns_);
     layer.row_loss.resize(static_cast<std::size_t>(rows_));
     auto& report = layer.report;
     report.damping = shared_.factor.damping;
@@ -74,52 +72,61 @@ class layer_compression {
                   static_cast<std::int64_t>(shared_.drift->second_mean.size()) == columns_,
               "compress: drift of the prepared inputs must be ", shape_text(columns_, columns_), ", got ",
               shape_text(shared_.drift->moment.rows(), shared_.drift->moment.columns()));
-    require_finite(exec_, given_, "compress", "weights");
+    machine_.require_finite(given_);
   }
 
   /// Weights, target and labels in the order of the sweep.
   void set_out(layer_report& report) {
-    const auto live = shared_.factor.dead > 0 ? without_dead_columns(given_, seen_) : matrix<float>();
-    dense_ = columns_in_order<float>(live.empty() ? given_ : live.view(), shared_.order, exec_.resource());
+    const auto variance = machine_.diagonal(seen_.covariance);
+    mean_ = machine_.fetch(seen_.mean);
+    second_moment_.resize(variance.size());
+    std::vector<std::int64_t> dead;
+    for (std::size_t c = 0; c < variance.size(); ++c) {
+      second_moment_[c] = variance[c] + mean_[c] * mean_[c];
+      if (variance[c] == 0 && mean_[c] == 0) dead.push_back(static_cast<std::int64_t>(c));
+    }
+    if (shared_.factor.dead == 0) dead.clear();
+    dense_ = machine_.weights_in_order(given_, shared_.order, dead);
     labels_.assign(shared_.groups.labels().begin(), shared_.groups.labels().end());
     if (!shared_.order.empty())
       for (std::size_t c = 0; c < labels_.size(); ++c)
         labels_[c] = shared_.groups.labels()[static_cast<std::size_t>(shared_.order[c])];
-    column_cost_.resize(static_cast<std::size_t>(columns_));
-    for (std::int64_t c = 0; c < columns_; ++c)
-      column_cost_[static_cast<std::size_t>(c)] = 1 / (shared_.upper(c, c) * shared_.upper(c, c));
+    upper_diagonal_ = machine_.diagonal(shared_.upper.view());
+    column_cost_.resize(upper_diagonal_.size());
+    std::transform(upper_diagonal_.begin(), upper_diagonal_.end(), column_cost_.begin(),
+                   [](float u) { return 1 / (u * u); });
     if (!shared_.drift || options_.target_strength == 0) return;
     const phase_timer timer(report.seconds.target);
     report_progress(progress_, "target", 0);
-    matrix_view<const float> moment = shared_.drift->moment;
-    matrix<float> ordered;
+    weight_view moment = shared_.drift->moment.view();
+    owned<float> ordered;
     if (!shared_.order.empty()) {
-      ordered = square_in_order(moment, shared_.order, exec_.resource());
-      moment = ordered;
+      ordered = machine_.square_in_order(moment, shared_.order);
+      moment = ordered.view();
     }
-    target_ = matrix<float>(rows_, columns_, exec_.resource());
-    matrix<float> held = shared_.hessian;
-    obs::add_target_ridge(exec_, dense_.view(), held.view(), options_.target_ridge);
-    matrix<float> upper(columns_, columns_, exec_.resource());
-    obs::factor(exec_, held, upper.view(), options_.factor);
-    const auto shifted = obs::shift_target(exec_, dense_.view(), moment, upper.view(), target_.view(),
-                                           {.strength = options_.target_strength});
+    target_ = machine_.template scratch<float>(rows_, columns_);
+    auto held = machine_.copy(shared_.hessian);
+    machine_.add_target_ridge(dense_.view(), held, options_.target_ridge);
+    auto upper = machine_.template scratch<float>(columns_, columns_);
+    machine_.factor(held.view(), upper, options_.factor);
+    const auto shifted =
+        machine_.shift_target(dense_.view(), moment, upper.view(), target_, {.strength = options_.target_strength});
     report.target_change = shifted.change;
   }
 
   /// What the layer should compute.
-  matrix_view<const float> target() const { return target_.empty() ? dense_.view() : target_.view(); }
+  weight_view target() const { return target_.empty() ? dense_.view() : target_.view(); }
   /// What the sweep that quantises begins with.
-  matrix_view<const float> start() const { return start_.empty() ? target() : start_.view(); }
+  weight_view start() const { return start_.empty() ? target() : start_.view(); }
+  /// Empty where the sweep chooses the mask.
+  byte_view mask() const { return mask_.view(); }
 
   std::vector<float> column_saliency() const {
     std::vector<float> of(static_cast<std::size_t>(columns_), 1.0F);
-    for (std::int64_t c = 0; c < columns_; ++c) {
-      const auto own = shared_.order.empty() ? c : shared_.order[static_cast<std::size_t>(c)];
-      auto& value = of[static_cast<std::size_t>(c)];
-      if (options_.saliency == mask_saliency::obs) value = 1 / shared_.upper(c, c);
-      if (options_.saliency == mask_saliency::wanda)
-        value = std::sqrt(seen_.covariance(own, own) + seen_.mean[own] * seen_.mean[own]);
+    for (std::size_t c = 0; c < of.size(); ++c) {
+      const auto own = shared_.order.empty() ? c : static_cast<std::size_t>(shared_.order[c]);
+      if (options_.saliency == mask_saliency::obs) of[c] = 1 / upper_diagonal_[c];
+      if (options_.saliency == mask_saliency::wanda) of[c] = std::sqrt(second_moment_[own]);
     }
     return of;
   }
@@ -142,21 +149,21 @@ class layer_compression {
                                 .pattern_kept = options_.pattern_kept,
                                 .pattern_width = options_.pattern_width};
     if (!pattern || shared_.order.empty()) {
-      obs::select_mask(exec_, target(), saliency, mask_.view(), how);
+      machine_.select_mask(target(), saliency, mask_, how);
       return;
     }
-    auto own = matrix<float>(target(), exec_.resource());
-    columns_from_order(own, shared_.order, exec_.resource());
+    auto own = machine_.copy(target_.empty() ? dense_ : target_);
+    machine_.from_order(own, shared_.order);
     std::vector<float> own_saliency(saliency.size());
     for (std::size_t c = 0; c < saliency.size(); ++c)
       own_saliency[static_cast<std::size_t>(shared_.order[c])] = saliency[c];
-    obs::select_mask(exec_, own.view(), own_saliency, mask_.view(), how);
-    mask_ = columns_in_order<std::uint8_t>(mask_.view(), shared_.order, exec_.resource());
+    machine_.select_mask(own.view(), own_saliency, mask_, how);
+    mask_ = machine_.in_order(mask_, shared_.order);
   }
 
-  void choose_mask(compressed_layer& layer) {
+  void choose_mask(layer_type& layer) {
     auto& report = layer.report;
-    mask_ = matrix<std::uint8_t>(rows_, columns_, exec_.resource());
+    mask_ = machine_.template scratch<std::uint8_t>(rows_, columns_);
     {
       const phase_timer timer(report.seconds.mask);
       const auto saliency = column_saliency();
@@ -164,10 +171,13 @@ class layer_compression {
         report_progress(progress_, "mask", 0.1);
         select(saliency);
       } else {
-        if (searches() || refits()) start_ = matrix<float>(rows_, columns_, exec_.resource());
-        obs::sweep(exec_, {.weights = target(), .upper = shared_.upper, .column_saliency = saliency},
-                   {.weights = start_, .kept = mask_}, sweep_options_of(options_.mask), {},
-                   part_of(progress_, 0, 0.2, "mask"));
+        if (searches() || refits()) start_ = machine_.template scratch<float>(rows_, columns_);
+        machine_.sweep({.weights = target(),
+                        .upper = shared_.upper.view(),
+                        .column_saliency = saliency,
+                        .settled = start_.empty() ? nullptr : &start_,
+                        .kept = &mask_},
+                       sweep_options_of(options_.mask), part_of(progress_, 0, 0.2, "mask"));
       }
       if (searches()) search(report);
     }
@@ -177,11 +187,10 @@ class layer_compression {
       return;
     }
     const phase_timer timer(report.seconds.refit);
-    matrix<float> fitted(rows_, columns_, exec_.resource());
-    const auto result = obs::refit(
-        exec_, {.target = target(), .hessian = shared_.hessian, .kept = mask_, .start = start_},
-        {.weights = fitted, .row_loss = layer.row_loss},
-        {.iterations = options_.refit_iterations, .damping = shared_.factor.damping, .rule = options_.factor.rule}, {},
+    auto fitted = machine_.template scratch<float>(rows_, columns_);
+    const auto result = machine_.refit(
+        target(), shared_.hessian.view(), mask(), start_.view(), fitted, layer.row_loss,
+        {.iterations = options_.refit_iterations, .damping = shared_.factor.damping, .rule = options_.factor.rule},
         part_of(progress_, 0.4, 0.6, "refit"));
     start_ = std::move(fitted);
     report.refit_loss = result.loss;
@@ -202,35 +211,72 @@ class layer_compression {
     how.scope = options_.mask == obs::mask_rule::per_row ? obs::mask_scope::row : obs::mask_scope::layer;
     how.damping = shared_.factor.damping;
     how.rule = options_.factor.rule;
-    matrix<std::uint8_t> found(rows_, columns_, exec_.resource());
-    matrix<float> weights(rows_, columns_, exec_.resource());
-    const auto result =
-        obs::mask_search(exec_, {.target = target(), .hessian = shared_.hessian, .kept = mask_, .start = start_},
-                         {.kept = found, .weights = weights}, how, {}, part_of(progress_, 0.2, 0.4, "mask"));
+    auto found = machine_.template scratch<std::uint8_t>(rows_, columns_);
+    auto weights = machine_.template scratch<float>(rows_, columns_);
+    const auto result = machine_.mask_search(target(), shared_.hessian.view(), mask(), start_.view(), found, weights,
+                                             how, part_of(progress_, 0.2, 0.4, "mask"));
     report.exchanged = result.changed;
     mask_ = std::move(found);
     start_ = std::move(weights);
   }
 
-  void sweep(compressed_layer& layer, double begun) {
+  /// By `options.importance`, in the order of the sweep.
+  std::vector<float> importances_of_columns() const {
+    std::vector<float> of_column(static_cast<std::size_t>(columns_));
+    if (options_.importance == bit_importance::mixed) {
+      auto own = machine_.copy(!start_.empty() ? start_ : target_.empty() ? dense_ : target_);
+      machine_.from_order(own, shared_.order);
+      const auto natural = machine_.mixed_importance(own.view(), seen_);
+      for (std::size_t c = 0; c < natural.size(); ++c)
+        of_column[c] = natural[shared_.order.empty() ? c : static_cast<std::size_t>(shared_.order[c])];
+    } else {
+      const auto per_weight = machine_.measure_columns(start(), shared_.upper.view(), {}).per_weight();
+      std::transform(per_weight.begin(), per_weight.end(), of_column.begin(),
+                     [](double cost) { return static_cast<float>(cost); });
+    }
+    return of_column;
+  }
+
+  bits_choice choose_bits(layer_report& report) const {
+    std::vector<double> kept_by_column(static_cast<std::size_t>(columns_), expected_kept(rows_, options_));
+    if (!mask_.empty()) {
+      const auto exact = machine_.kept_by_column(mask());
+      std::copy(exact.begin(), exact.end(), kept_by_column.begin());
+    }
+    const auto measured = machine_.measure_columns(start(), shared_.upper.view(), mask());
+    return bits_problem{.row_count = rows_,
+                        .labels = labels_,
+                        .kept_by_column = kept_by_column,
+                        .measured = measured,
+                        .groups = shared_.groups,
+                        .options = options_,
+                        .grid_errors =
+                            [&](std::span<const std::uint8_t> widths) {
+                              return machine_.grid_errors(start(), labels_, shared_.groups.groups(), widths,
+                                                          options_.fit, column_cost_, mask());
+                            },
+                        .importances = [&] { return importances_of_columns(); }}
+        .solve(report);
+  }
+
+  void sweep(layer_type& layer, double begun) {
     auto& report = layer.report;
-    obs::sweep_inputs<> in{.weights = start(), .upper = shared_.upper};
+    typename Machine::sweep_data data{
+        .weights = start(), .upper = shared_.upper.view(), .settled = &layer.weights, .kept = &layer.kept};
     auto mask_rule = options_.mask;
     std::vector<float> saliency;
     if (!mask_.empty()) {
       mask_rule = obs::mask_rule::given;
-      in.kept = mask_;
+      data.given = mask();
     } else {
       saliency = column_saliency();
-      in.column_saliency = saliency;
+      data.column_saliency = saliency;
     }
-    quantization::grid_set_view<> grids;
     if (options_.quantise) {
       {
         const phase_timer timer(report.seconds.allocation);
         report_progress(progress_, "allocation", begun);
-        auto choice =
-            bits_problem{exec_, start(), mask_, labels_, column_cost_, seen_, shared_, options_}.solve(report);
+        auto choice = choose_bits(report);
         layer.bits = std::move(choice.bits);
         importances_ = std::move(choice.importances);
         set_groups(std::move(choice.labels), layer.groups);
@@ -238,51 +284,36 @@ class layer_compression {
       const phase_timer timer(report.seconds.fit);
       const std::vector<std::uint8_t> widths(layer.bits.begin(), layer.bits.end());
       const bool weighted = options_.fit.range == quantization::range_rule::clip_search;
-      layer.grids = quantization::fit_grids(exec_, start(), labels_, widths, options_.fit,
-                                            weighted ? std::span<const float>(column_cost_) : std::span<const float>(),
-                                            in.kept, &report.fit);
-      layer.codes = matrix<std::uint8_t>(rows_, columns_);
-      grids = layer.grids.view();
-      in.grids = &grids;
+      layer.grids = machine_.fit_grids(start(), labels_, widths, options_.fit,
+                                       weighted ? std::span<const float>(column_cost_) : std::span<const float>(),
+                                       mask(), &report.fit);
+      layer.codes = machine_.template result<std::uint8_t>(rows_, columns_);
+      data.grid_set = &layer.grids;
+      data.codes = &layer.codes;
     } else {
       layer.bits.assign(static_cast<std::size_t>(shared_.groups.groups()), 16);
     }
     const phase_timer timer(report.seconds.sweep);
     std::vector<double> row_loss(static_cast<std::size_t>(rows_));
-    const auto result = obs::sweep(
-        exec_, in, {.weights = layer.weights, .codes = layer.codes, .kept = layer.kept, .row_loss = row_loss},
-        sweep_options_of(mask_rule), {}, part_of(progress_, begun, 1));
+    data.row_loss = &row_loss;
+    const auto result = machine_.sweep(data, sweep_options_of(mask_rule), part_of(progress_, begun, 1));
     for (std::size_t r = 0; r < row_loss.size(); ++r) layer.row_loss[r] += row_loss[r];
     report.loss = report.pruning_loss + result.loss;
     report.clamped = result.clamped;
   }
 
   /// Back to the layer's own order, and the report.
-  void finish(compressed_layer& layer) const {
-    columns_from_order(layer.weights, shared_.order, exec_.resource());
-    columns_from_order(layer.codes, shared_.order, exec_.resource());
-    columns_from_order(layer.kept, shared_.order, exec_.resource());
-    if (!shared_.order.empty() && options_.quantise) {
-      const auto from = layer.grids.column_grid;
-      const bool own = quantization::has_column_scales(layer.grids.layout);
-      const auto bits = layer.grids.bits;
-      for (std::size_t c = 0; c < from.size(); ++c) {
-        const auto to = static_cast<std::size_t>(shared_.order[c]);
-        layer.grids.column_grid[to] = own ? static_cast<std::int32_t>(to) : from[c];
-        if (own) layer.grids.bits[to] = bits[c];
-      }
-      if (own) {
-        columns_from_order(layer.grids.scale, shared_.order, exec_.resource());
-        columns_from_order(layer.grids.zero, shared_.order, exec_.resource());
-      }
-    }
+  void finish(layer_type& layer) const {
+    machine_.from_order(layer.weights, shared_.order);
+    machine_.from_order(layer.codes, shared_.order);
+    machine_.from_order(layer.kept, shared_.order);
+    if (!shared_.order.empty() && options_.quantise) machine_.grids_from_order(layer.grids, shared_.order);
     set_bias_change(layer);
 
     auto& report = layer.report;
-    report.storage = options_.quantise ? quantization::storage_of(layer.kept, layer.grids, layer.groups.labels(),
-                                                                  layer.groups.groups())
-                                       : quantization::storage_of_unquantised(layer.kept);
-    const auto kept_columns = quantization::detail::kept_by_column(layer.kept);
+    report.storage = machine_.storage(layer.kept.view(), options_.quantise ? &layer.grids : nullptr,
+                                      layer.groups.labels(), layer.groups.groups());
+    const auto kept_columns = machine_.kept_by_column(layer.kept.view());
     report.groups.resize(layer.bits.size());
     for (std::int64_t g = 0; g < layer.groups.groups(); ++g) {
       auto& group = report.groups[static_cast<std::size_t>(g)];
@@ -293,39 +324,46 @@ class layer_compression {
       for (const auto c : layer.groups.members(g)) group.kept += kept_columns[static_cast<std::size_t>(c)];
     }
     if (shared_.mi.empty()) return;
-    const auto information = grouping::describe_groups(exec_, shared_.mi, layer.groups);
+    const auto information = machine_.describe(shared_.mi, layer.groups);
     for (std::size_t g = 0; g < report.groups.size(); ++g) {
       report.groups[g].mi_within = information.within[g];
       report.groups[g].mi_between = information.between[g];
     }
   }
 
-  void set_bias_change(compressed_layer& layer) const {
-    std::vector<float> dense_mean(seen_.mean.begin(), seen_.mean.end());
+  void set_bias_change(layer_type& layer) const {
+    auto dense_mean = mean_;
     if (shared_.drift)
       for (std::size_t c = 0; c < dense_mean.size(); ++c) dense_mean[c] += shared_.drift->second_mean[c];
-    std::vector<float> wanted(static_cast<std::size_t>(rows_));
     layer.bias_change.resize(static_cast<std::size_t>(rows_));
-    obs::mean_output(exec_, given_, vector_view<const float>(dense_mean), vector_view<float>(wanted));
-    obs::correct_bias(exec_, matrix_view<const float>(layer.weights), seen_.mean, vector_view<const float>(wanted), {},
-                      vector_view<float>(layer.bias_change));
+    machine_.bias_change(given_, dense_mean, layer.weights.view(), mean_, layer.bias_change);
   }
 
-  const host_executor& exec_;
-  matrix_view<const float> given_;
-  const calibration::statistics_view<>& seen_;
-  const prepared_inputs& shared_;
+  const Machine& machine_;
+  Given given_;
+  const calibration::statistics_view<typename Machine::space>& seen_;
+  const typename Machine::inputs& shared_;
   const compress_options& options_;
   const progress_callback& progress_;
   std::int64_t rows_;
   std::int64_t columns_;
-  matrix<float> dense_;   // without columns that never carried a signal
-  matrix<float> target_;  // empty: dense_
-  matrix<float> start_;   // empty: the target
-  matrix<std::uint8_t> mask_;
+  owned<float> dense_;   // without columns that never carried a signal
+  owned<float> target_;  // empty: dense_
+  owned<float> start_;   // empty: the target
+  owned<std::uint8_t> mask_;
+  std::vector<float> mean_;            // of the inputs, in the layer's own order
+  std::vector<float> second_moment_;   // the same
+  std::vector<float> upper_diagonal_;  // of U
   std::vector<std::int32_t> labels_;
   std::vector<float> column_cost_;
   std::vector<double> importances_;
 };
+
+inline compressed_layer compress_on(const host_executor& exec, matrix_view<const float> weights,
+                                    const calibration::statistics_view<>& seen, const prepared_inputs& shared,
+                                    const compress_options& options, const progress_callback& progress) {
+  const host_machine machine{exec};
+  return layer_compression<host_machine>(machine, weights, seen, shared, options, progress).run();
+}
 
 }  // namespace miq::detail
