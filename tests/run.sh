@@ -14,6 +14,7 @@ Installs what is missing (Debian and Ubuntu, with apt), builds the release prese
   --sanitizers    afterwards also asan (AddressSanitizer, UndefinedBehaviorSanitizer) and tsan (ThreadSanitizer)
   --python        afterwards also the checks against Python packages, in a virtual environment below build/
                   (downloads PyTorch); MIQ_PYTHON=PROGRAM uses that interpreter and its packages instead
+  --gpu           afterwards everything that needs a CUDA device, which must be there: bench/gpu_check.sh
   --strict        warnings are errors
   --help          this text
 
@@ -25,6 +26,7 @@ END
 preset=release
 sanitizers=no
 python=no
+gpu=no
 arguments=()
 while (($#)); do
   case $1 in
@@ -38,6 +40,7 @@ while (($#)); do
       ;;
     --sanitizers) sanitizers=yes ;;
     --python) python=yes ;;
+    --gpu) gpu=yes ;;
     --strict) arguments+=(-D MIQ_WARNINGS_AS_ERRORS=ON) ;;
     --help | -h)
       usage
@@ -96,4 +99,8 @@ fi
 if [[ $python == yes ]]; then
   if [[ $preset != release ]]; then miq_build release "${arguments[@]}"; fi
   run_python
+fi
+if [[ $gpu == yes ]]; then
+  miq_say "Testing on a device"
+  bench/gpu_check.sh
 fi
