@@ -27,6 +27,11 @@ case ${1:-} in
     cp -r /usr/include/eigen3 /usr/include/catch2 gpu_dependencies/include/
     rm -rf gpu_dependencies/include/eigen3/unsupported
     cp -r /usr/lib/cmake/Catch2 gpu_dependencies/lib/cmake/
+    # Google Benchmark: headers, the shared library and its CMake package, in the places that the package names.
+    cp -r /usr/include/benchmark gpu_dependencies/include/
+    mkdir -p gpu_dependencies/lib/x86_64-linux-gnu/cmake
+    cp -a /usr/lib/x86_64-linux-gnu/libbenchmark* gpu_dependencies/lib/x86_64-linux-gnu/
+    cp -r /usr/lib/x86_64-linux-gnu/cmake/benchmark gpu_dependencies/lib/x86_64-linux-gnu/cmake/
     cp -r /usr/share/eigen3/cmake gpu_dependencies/share/eigen3/
     du -sh gpu_dependencies
     exit
