@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -67,7 +68,8 @@ class device_array {
   }
   device_array(device_array&& other) noexcept { swap(other); }
   device_array& operator=(device_array&& other) noexcept {
-    swap(other);
+    device_array taken(std::move(other));  // and what was here goes
+    swap(taken);
     return *this;
   }
   ~device_array() {
@@ -96,6 +98,51 @@ class device_array {
   std::int64_t size_ = 0;
   cudaStream_t stream_ = nullptr;
   device_memory_resource* resource_ = nullptr;
+};
+
+/// A row-major device matrix that owns its memory, rows one behind the other. Not initialised.
+template <class T>
+class device_matrix {
+ public:
+  device_matrix() = default;
+  /// @throws invalid_argument if an extent is negative or the size in bytes overflows; out_of_memory
+  device_matrix(std::int64_t rows, std::int64_t columns, cudaStream_t stream,
+                device_memory_resource& resource = default_device_memory())
+      : memory_(checked_size(rows, columns), stream, resource), rows_(rows), columns_(columns) {}
+  device_matrix(device_matrix&& other) noexcept { swap(other); }
+  device_matrix& operator=(device_matrix&& other) noexcept {
+    device_matrix taken(std::move(other));  // and what was here goes
+    swap(taken);
+    return *this;
+  }
+
+  void swap(device_matrix& other) noexcept {
+    memory_.swap(other.memory_);
+    std::swap(rows_, other.rows_);
+    std::swap(columns_, other.columns_);
+  }
+
+  T* data() const { return memory_.data(); }
+  std::int64_t rows() const { return rows_; }
+  std::int64_t columns() const { return columns_; }
+  std::int64_t size() const { return rows_ * columns_; }
+  bool empty() const { return size() == 0; }
+  matrix_view<T, device_memory> view() const { return {memory_.data(), rows_, columns_}; }
+
+ private:
+  static std::int64_t checked_size(std::int64_t rows, std::int64_t columns) {
+    detail::require(rows >= 0 && columns >= 0, "device_matrix: extents must not be negative, got ",
+                    detail::shape_text(rows, columns));
+    constexpr auto most = std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(sizeof(T));
+    detail::require(columns == 0 || rows <= most / columns,
+                    "device_matrix: extents must address less than 2^63 bytes, got ",
+                    detail::shape_text(rows, columns));
+    return rows * columns;
+  }
+
+  device_array<T> memory_;
+  std::int64_t rows_ = 0;
+  std::int64_t columns_ = 0;
 };
 
 namespace detail {

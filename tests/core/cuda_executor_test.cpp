@@ -64,10 +64,34 @@ TEST_CASE("device arrays give back what they took", "[core]") {
     CHECK_THROWS_WITH(b.as_matrix(4, 24), miq_test::contains("device_array: as_matrix must cover 100 elements"));
     a = miq::device_array<float>(7, nullptr, resource);
     CHECK(resource.live == 428);
+    a = miq::device_array<float>(8, nullptr, resource);  // what was there goes at once
+    CHECK(resource.live == 432);
     const miq::device_array<float> empty(0, nullptr, resource);
-    CHECK(resource.calls == 2);
+    CHECK(resource.calls == 3);
     CHECK_THROWS_AS(miq::device_array<float>(-1, nullptr, resource), miq::invalid_argument);
     CHECK_THROWS_AS(miq::device_array<float>(1 << 20, nullptr, resource), miq::out_of_memory);
+  }
+  CHECK(resource.live == 0);
+}
+
+TEST_CASE("device matrices know their extents", "[core]") {
+  counting_resource resource;
+  {
+    miq::device_matrix<float> a(3, 5, nullptr, resource);
+    CHECK(resource.live == 60);
+    CHECK(a.view().rows() == 3);
+    CHECK(a.view().leading() == 5);
+    miq::device_matrix<float> b;
+    CHECK(b.empty());
+    b = std::move(a);
+    CHECK(a.empty());
+    CHECK(b.size() == 15);
+    b = {};
+    CHECK(resource.live == 0);
+    CHECK_THROWS_WITH(miq::device_matrix<float>(-1, 2, nullptr, resource),
+                      miq_test::contains("device_matrix: extents must not be negative, got [-1, 2]"));
+    CHECK_THROWS_AS(miq::device_matrix<double>(std::int64_t{1} << 40, std::int64_t{1} << 40, nullptr, resource),
+                    miq::invalid_argument);
   }
   CHECK(resource.live == 0);
 }

@@ -47,26 +47,24 @@ template <class T>
 class device_matrix {
  public:
   device_matrix(const miq::cuda_executor& exec, miq::matrix_view<const T> from)
-      : memory_(from.size(), exec.stream(), exec.resource()), rows_(from.rows()), columns_(from.columns()) {
+      : device_matrix(exec, from.rows(), from.columns()) {
     miq::copy(exec, from, view());
     exec.synchronise();
   }
   device_matrix(const miq::cuda_executor& exec, std::int64_t rows, std::int64_t columns)
-      : memory_(rows * columns, exec.stream(), exec.resource()), rows_(rows), columns_(columns) {}
+      : memory_(rows, columns, exec.stream(), exec.resource()) {}
 
-  miq::matrix_view<T, miq::device_memory> view() const { return memory_.as_matrix(rows_, columns_); }
+  miq::matrix_view<T, miq::device_memory> view() const { return memory_.view(); }
   miq::matrix_view<const T, miq::device_memory> read() const { return view(); }
   miq::matrix<T> fetch(const miq::cuda_executor& exec) const {
-    miq::matrix<T> out(rows_, columns_);
+    miq::matrix<T> out(memory_.rows(), memory_.columns());
     miq::copy(exec, read(), out.view());
     exec.synchronise();
     return out;
   }
 
  private:
-  miq::device_array<T> memory_;
-  std::int64_t rows_;
-  std::int64_t columns_;
+  miq::device_matrix<T> memory_;
 };
 
 /// A host vector's copy on the device.
