@@ -2,12 +2,40 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/matrix.hpp>
 
 namespace miq::grouping {
 namespace detail {
+
+/// From the sums over all ordered pairs inside each group, and with one column inside.
+inline group_information information_of_sums(const partition& groups, std::span<const double> inside,
+                                             std::span<const double> around) {
+  const auto columns = static_cast<double>(groups.columns());
+  group_information result;
+  result.within.assign(static_cast<std::size_t>(groups.groups()), 0.0);
+  result.between.assign(result.within.size(), 0.0);
+  double kept = 0, crossing = 0, pairs_inside = 0;
+  for (std::size_t g = 0; g < inside.size(); ++g) {
+    const auto size = static_cast<double>(groups.size(static_cast<std::int64_t>(g)));
+    if (size > 1) result.within[g] = inside[g] / (size * (size - 1));
+    if (size < columns) result.between[g] = around[g] / (size * (columns - size));
+    kept += inside[g];
+    crossing += around[g];
+    pairs_inside += size * (size - 1);
+  }
+  const double pairs_across = columns * (columns - 1) - pairs_inside;
+  if (pairs_inside > 0) result.mean_within = kept / pairs_inside;
+  if (pairs_across > 0) result.mean_between = crossing / pairs_across;
+  result.kept = kept / 2;
+  result.total = (kept + crossing) / 2;
+  if (result.total > 0) result.kept_share = result.kept / result.total;
+  return result;
+}
+
 inline namespace MIQ_INSTRUCTION_SET {
 
 inline group_information describe_groups_on(const host_executor& exec, matrix_view<const float> mi,
@@ -18,10 +46,7 @@ inline group_information describe_groups_on(const host_executor& exec, matrix_vi
           miq::detail::shape_text(groups.columns(), groups.columns()), " to match groups, got ",
           miq::detail::shape_text(n, mi.columns()));
   miq::detail::require_finite(exec, mi, "describe_groups", "mi");
-  group_information result;
-  result.within.assign(static_cast<std::size_t>(k), 0.0);
-  result.between.assign(static_cast<std::size_t>(k), 0.0);
-  if (n == 0) return result;
+  if (n == 0) return information_of_sums(groups, {}, {});
   const auto labels = groups.labels();
   constexpr std::int64_t most_tiles = 64, lanes = 8;
   const std::int64_t tile = (n + most_tiles - 1) / most_tiles, tiles = (n + tile - 1) / tile;
@@ -52,28 +77,13 @@ inline group_information describe_groups_on(const host_executor& exec, matrix_vi
       around(t, own) += total(other);
     }
   });
-  double kept = 0, crossing = 0, pairs_inside = 0;
-  const auto columns = static_cast<double>(n);
-  for (std::int64_t g = 0; g < k; ++g) {
-    double in = 0, out = 0;
+  std::vector<double> in(static_cast<std::size_t>(k)), out(static_cast<std::size_t>(k));
+  for (std::size_t g = 0; g < in.size(); ++g)
     for (std::int64_t t = 0; t < tiles; ++t) {
-      in += inside(t, g);
-      out += around(t, g);
+      in[g] += inside(t, static_cast<std::int64_t>(g));
+      out[g] += around(t, static_cast<std::int64_t>(g));
     }
-    const auto size = static_cast<double>(groups.size(g));
-    if (size > 1) result.within[static_cast<std::size_t>(g)] = in / (size * (size - 1));
-    if (size < columns) result.between[static_cast<std::size_t>(g)] = out / (size * (columns - size));
-    kept += in;
-    crossing += out;
-    pairs_inside += size * (size - 1);
-  }
-  const double pairs_across = columns * (columns - 1) - pairs_inside;
-  if (pairs_inside > 0) result.mean_within = kept / pairs_inside;
-  if (pairs_across > 0) result.mean_between = crossing / pairs_across;
-  result.kept = kept / 2;
-  result.total = (kept + crossing) / 2;
-  if (result.total > 0) result.kept_share = result.kept / result.total;
-  return result;
+  return information_of_sums(groups, in, out);
 }
 
 }  // namespace MIQ_INSTRUCTION_SET
