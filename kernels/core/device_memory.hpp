@@ -109,6 +109,11 @@ class device_matrix {
   device_matrix(std::int64_t rows, std::int64_t columns, cudaStream_t stream,
                 device_memory_resource& resource = default_device_memory())
       : memory_(checked_size(rows, columns), stream, resource), rows_(rows), columns_(columns) {}
+  /// Takes over the elements of an array. @throws invalid_argument if their number is not rows * columns
+  device_matrix(device_array<T>&& memory, std::int64_t rows, std::int64_t columns) : rows_(rows), columns_(columns) {
+    static_cast<void>(memory.as_matrix(rows, columns));
+    memory_ = std::move(memory);
+  }
   device_matrix(device_matrix&& other) noexcept { swap(other); }
   device_matrix& operator=(device_matrix&& other) noexcept {
     device_matrix taken(std::move(other));  // and what was here goes

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 namespace miq::quantization {
@@ -15,11 +16,54 @@ inline std::vector<std::int64_t> kept_by_column(matrix_view<const std::uint8_t> 
 }
 
 /// Weights, kept weights and mask of a report.
-inline storage_report start_storage(matrix_view<const std::uint8_t> kept, const std::vector<std::int64_t>& by_column) {
+inline storage_report start_storage(std::int64_t rows, std::span<const std::int64_t> kept_by_column) {
   storage_report report;
-  report.weights = kept.size();
-  for (const auto count : by_column) report.kept += count;
+  report.weights = rows * static_cast<std::int64_t>(kept_by_column.size());
+  for (const auto count : kept_by_column) report.kept += count;
   if (report.kept < report.weights) report.mask_bits = static_cast<double>(report.weights);
+  return report;
+}
+
+/// What grids store, whatever memory they are in.
+struct stored_grids {
+  grid_layout layout;
+  grid_symmetry symmetry;
+  scale_format format;
+  std::int64_t scales;               // and as many zero points, where they are stored
+  std::span<const int> column_bits;  // the width of every column
+};
+
+inline storage_report storage_of_counts(std::int64_t rows, std::span<const std::int64_t> kept_by_column,
+                                        const stored_grids& grids, std::span<const std::int32_t> labels,
+                                        std::int64_t groups) {
+  using miq::detail::require;
+  const auto columns = static_cast<std::int64_t>(kept_by_column.size());
+  auto report = start_storage(rows, kept_by_column);
+  std::vector<std::int64_t> size(static_cast<std::size_t>(groups));
+  std::vector<int> width(static_cast<std::size_t>(groups));
+  for (std::size_t c = 0; c < kept_by_column.size(); ++c) {
+    require(labels[c] >= 0 && labels[c] < groups, "storage_of: label of column ", c, " must be 0 to ", groups - 1,
+            ", got ", labels[c]);
+    report.code_bits += static_cast<double>(kept_by_column[c]) * grids.column_bits[c];
+    ++size[static_cast<std::size_t>(labels[c])];
+    width[static_cast<std::size_t>(labels[c])] = grids.column_bits[c];
+  }
+  report.scale_bits =
+      static_cast<double>(grids.scales) * bits_of(grids.format) + metadata_of_layer(rows, grids.layout, grids.format);
+  for (std::size_t g = 0; g < size.size(); ++g) {
+    const auto metadata = metadata_of_group(rows, columns, size[g], groups, grids.layout, grids.symmetry, grids.format);
+    report.zero_bits += metadata.bits_per_bit * width[g];
+  }
+  if (groups > 1) {
+    report.width_bits = 3.0 * static_cast<double>(groups);
+    if (groups < columns) report.group_index_bits = static_cast<double>(columns * index_bits(groups));
+  }
+  return report;
+}
+
+inline storage_report storage_of_unquantised_counts(std::int64_t rows, std::span<const std::int64_t> kept_by_column) {
+  auto report = start_storage(rows, kept_by_column);
+  report.code_bits = 16.0 * static_cast<double>(report.kept);
   return report;
 }
 
@@ -32,36 +76,15 @@ inline storage_report storage_of(matrix_view<const std::uint8_t> kept, const gri
           "storage_of: grids and labels must describe the mask's ", kept.columns(), " columns, got ",
           grids.column_grid.size(), " and ", labels.size());
   require(groups >= 1, "storage_of: groups must be at least 1, got ", groups);
-  const auto by_column = detail::kept_by_column(kept);
-  auto report = detail::start_storage(kept, by_column);
-  std::vector<std::int64_t> size(static_cast<std::size_t>(groups));
-  std::vector<int> width(static_cast<std::size_t>(groups));
-  for (std::int64_t c = 0; c < kept.columns(); ++c) {
-    require(labels[c] >= 0 && labels[c] < groups, "storage_of: label of column ", c, " must be 0 to ", groups - 1,
-            ", got ", labels[c]);
-    const int bits = grids.bits[static_cast<std::size_t>(grids.column_grid[static_cast<std::size_t>(c)])];
-    report.code_bits += static_cast<double>(by_column[static_cast<std::size_t>(c)]) * bits;
-    ++size[static_cast<std::size_t>(labels[c])];
-    width[static_cast<std::size_t>(labels[c])] = bits;
-  }
-  report.scale_bits = static_cast<double>(grids.scale.size()) * bits_of(grids.format) +
-                      metadata_of_layer(kept.rows(), grids.layout, grids.format);
-  for (std::int64_t g = 0; g < groups; ++g) {
-    const auto metadata = metadata_of_group(kept.rows(), kept.columns(), size[static_cast<std::size_t>(g)], groups,
-                                            grids.layout, grids.symmetry, grids.format);
-    report.zero_bits += metadata.bits_per_bit * width[static_cast<std::size_t>(g)];
-  }
-  if (groups > 1) {
-    report.width_bits = 3.0 * static_cast<double>(groups);
-    if (groups < kept.columns()) report.group_index_bits = static_cast<double>(kept.columns() * index_bits(groups));
-  }
-  return report;
+  std::vector<int> column_bits;
+  for (const auto g : grids.column_grid) column_bits.push_back(grids.bits[static_cast<std::size_t>(g)]);
+  return detail::storage_of_counts(kept.rows(), detail::kept_by_column(kept),
+                                   {grids.layout, grids.symmetry, grids.format, grids.scale.size(), column_bits},
+                                   {labels.data(), static_cast<std::size_t>(labels.size())}, groups);
 }
 
 inline storage_report storage_of_unquantised(matrix_view<const std::uint8_t> kept) {
-  auto report = detail::start_storage(kept, detail::kept_by_column(kept));
-  report.code_bits = 16.0 * static_cast<double>(report.kept);
-  return report;
+  return detail::storage_of_unquantised_counts(kept.rows(), detail::kept_by_column(kept));
 }
 
 }  // namespace miq::quantization
