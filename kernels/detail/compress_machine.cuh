@@ -72,8 +72,8 @@ struct device_machine {
   }
 
   template <class T>
-  owned<float> weights_in_order(const matrix_view<const T, device_memory>& weights,
-                                std::span<const std::int64_t> order, std::span<const std::int64_t> dead) const {
+  owned<float> weights_in_order(const matrix_view<const T, device_memory>& weights, std::span<const std::int64_t> order,
+                                std::span<const std::int64_t> dead) const {
     auto to = scratch<float>(weights.rows(), weights.columns());
     std::vector<std::uint8_t> is_dead(dead.empty() ? 0 : static_cast<std::size_t>(weights.columns()));
     for (const auto c : dead) is_dead[static_cast<std::size_t>(c)] = 1;
@@ -227,8 +227,8 @@ struct device_machine {
     for (const auto label : of->groups().labels())
       column_bits.push_back(of->groups().bits()[static_cast<std::size_t>(label)]);
     return quantization::detail::storage_of_counts(
-        kept.rows(), counts,
-        {of->layout(), of->symmetry(), of->format(), of->view().scale.size(), column_bits}, labels, groups);
+        kept.rows(), counts, {of->layout(), of->symmetry(), of->format(), of->view().scale.size(), column_bits}, labels,
+        groups);
   }
   template <class T>
   void bias_change(const matrix_view<const T, device_memory>& dense, std::span<const float> dense_mean,

@@ -80,20 +80,20 @@ inline grouping::information_grouping_options grouping_options_of(std::int64_t c
 }
 
 /// What can be said against a grouping by information before any work is done.
-inline void check_information_options(const calibration::statistics_view<>& seen, matrix_view<const float> samples,
+inline void check_information_options(std::int64_t columns, std::int64_t sample_tokens, std::int64_t sample_columns,
                                       const compress_options& options) {
   if (!std::holds_alternative<information::correlation_options>(options.estimator)) {
-    require(!samples.empty(), "prepare: the estimator ", information::name_of(options.estimator),
+    require(sample_tokens > 0 && sample_columns > 0, "prepare: the estimator ", information::name_of(options.estimator),
             " needs samples; give the overload some, such as calibration::accumulator keeps with sample_tokens");
-    require(samples.columns() == seen.columns(), "prepare: samples must have the statistics' ", seen.columns(),
-            " columns, got ", samples.columns());
+    require(sample_columns == columns, "prepare: samples must have the statistics' ", columns, " columns, got ",
+            sample_columns);
   }
   require(!information::detail::needs_entropies(options.normalisation) ||
               information::entropies_of(options.estimator) == information::entropy_kind::discrete,
           "prepare: normalisation::", information::detail::name_of(options.normalisation),
           " needs discrete entropies, which the estimator histogram has and ", information::name_of(options.estimator),
           " has not; use normalisation::information_coefficient");
-  grouping::detail::require_grouping_options(grouping_options_of(seen.columns(), options), seen.columns());
+  grouping::detail::require_grouping_options(grouping_options_of(columns, options), columns);
 }
 
 }  // namespace miq::detail

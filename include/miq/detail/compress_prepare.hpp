@@ -69,7 +69,8 @@ inline prepared_inputs prepare_on(const host_executor& exec, const calibration::
                                   const progress_callback& progress) {
   check_compress_options(options);
   const auto columns = seen.columns();
-  if (groups_by_information(options.grouping)) check_information_options(seen, samples, options);
+  if (groups_by_information(options.grouping))
+    check_information_options(columns, samples.rows(), samples.columns(), options);
   prepared_inputs shared;
   switch (options.grouping) {
     case column_grouping::single:
