@@ -13,7 +13,7 @@ endif()
 
 include(CheckLanguage)
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  # One architecture builds fast; the presets cuda and cuda-all name more.
+  # One architecture builds fast; the preset cuda names more.
   set(CMAKE_CUDA_ARCHITECTURES 90)
 endif()
 check_language(CUDA)

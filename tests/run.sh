@@ -10,7 +10,7 @@ Usage: tests/run.sh [options]
 
 Installs what is missing (Debian and Ubuntu, with apt), builds the release preset with all cores and runs all tests.
 
-  --preset NAME   this preset instead of release: dev, release, asan, tsan
+  --preset NAME   this preset instead of release: dev, release, cuda, asan, tsan
   --sanitizers    afterwards also asan (AddressSanitizer, UndefinedBehaviorSanitizer) and tsan (ThreadSanitizer)
   --python        afterwards also the checks against Python packages, in a virtual environment below build/
                   (downloads PyTorch); MIQ_PYTHON=PROGRAM uses that interpreter and its packages instead
@@ -31,10 +31,10 @@ arguments=()
 while (($#)); do
   case $1 in
     --preset)
-      (($# > 1)) || miq_stop "--preset needs a name: dev, release, asan or tsan"
+      (($# > 1)) || miq_stop "--preset needs a name: dev, release, cuda, asan or tsan"
       case $2 in
-        dev | release | asan | tsan) preset=$2 ;;
-        *) miq_stop "--preset must be dev, release, asan or tsan, got $2" ;;
+        dev | release | cuda | asan | tsan) preset=$2 ;;
+        *) miq_stop "--preset must be dev, release, cuda, asan or tsan, got $2" ;;
       esac
       shift
       ;;
