@@ -35,6 +35,7 @@ const std::map<std::string, masks_by> mask_methods = {
 const std::map<std::string, saliency> saliencies = {
     {"obs", saliency::obs}, {"wanda", saliency::wanda}, {"magnitude", saliency::magnitude}};
 
+const std::map<std::string, device> devices = {{"cpu", device::cpu}, {"cuda", device::cuda}};
 const std::map<std::string, order> orders = {{"natural", order::natural},
                                              {"descending", order::descending},
                                              {"by_group", order::by_group},
@@ -212,6 +213,7 @@ std::string_view name_of(bits_by which) { return name_among(allocations, which);
 std::string_view name_of(masks_by which) { return name_among(mask_methods, which); }
 std::string_view name_of(saliency which) { return name_among(saliencies, which); }
 std::string_view name_of(order which) { return name_among(orders, which); }
+std::string_view name_of(device which) { return name_among(devices, which); }
 std::string_view name_of(grid_layout which) { return name_among(layouts, which); }
 std::string_view name_of(grid_symmetry which) { return name_among(grids, which); }
 std::string_view name_of(scale_format which) { return name_among(scale_formats, which); }
@@ -333,6 +335,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   std::string mask_name = "search";
   std::string saliency_name = "obs";
   std::string order_name = "natural";
+  std::string device_name = "cpu";
   std::string pattern;
   bool no_sequential = false;
   bool no_split = false;
@@ -506,6 +509,9 @@ command_line parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::NonNegativeNumber);  // else -1 would become 2^64 - 1
   app.add_option("--threads", chosen.threads, "Threads; 0: one per core")->capture_default_str()->type_name("N");
+  app.add_option("--device", device_name, "Where layers are compressed: cpu or cuda; models run on the host")
+      ->capture_default_str()
+      ->type_name("NAME");
 
   try {
     app.parse(argc, const_cast<char**>(argv));
@@ -545,6 +551,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   chosen.mask_method = named(mask_methods, "--mask_method", mask_name);
   chosen.saliency = named(saliencies, "--saliency", saliency_name);
   chosen.order = named(orders, "--order", order_name);
+  chosen.on_device = named(devices, "--device", device_name);
   chosen.sequential = !no_sequential;
   chosen.split = !no_split;
   if (app.count("--pattern") > 0) {

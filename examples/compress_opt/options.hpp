@@ -38,6 +38,9 @@ enum class masks_by { search, sweep, selection };
 enum class order { natural, descending, by_group, representatives };
 enum class saliency { obs, wanda, magnitude };
 
+/// Where layers are compressed. Forward passes are the host's.
+enum class device { cpu, cuda };
+
 std::string_view name_of(estimator which);
 std::string_view name_of(normalisation which);
 std::string_view name_of(grouping which);
@@ -46,6 +49,7 @@ std::string_view name_of(bits_by which);
 std::string_view name_of(masks_by which);
 std::string_view name_of(saliency which);
 std::string_view name_of(order which);
+std::string_view name_of(device which);
 std::string_view name_of(miq::quantization::grid_layout which);
 std::string_view name_of(miq::quantization::grid_symmetry which);
 std::string_view name_of(miq::quantization::scale_format which);
@@ -111,6 +115,7 @@ struct options {
 
   std::uint64_t seed = 0;
   int threads = 0;  ///< 0: one per core
+  device on_device = device::cpu;
 
   bool quantises() const { return wbits <= 8; }
   double average_bits() const { return target_avg_bits.value_or(wbits); }

@@ -40,8 +40,15 @@ TEST_CASE("without arguments the embedded model is compressed by all methods", "
   CHECK(fs::exists(filled.eval.front().file));
 }
 
+TEST_CASE("a device that is not known is refused", "[options]") {
+  CHECK(parse({}).chosen.on_device == device::cpu);
+  CHECK_THAT(refusal({"--device", "tpu"}), contains("--device: must be one of cpu, cuda; got 'tpu'"));
+}
+
 TEST_CASE("every option reaches its field", "[options]") {
   const auto chosen = parse({"some/model",
+                             "--device",
+                             "cuda",
                              "--methods",
                              "mi,sparsegpt",
                              "--nsamples",
@@ -121,6 +128,7 @@ TEST_CASE("every option reaches its field", "[options]") {
   CHECK(chosen.methods == std::vector{method::mi, method::sparsegpt});
   CHECK(chosen.nsamples == 7);
   CHECK(chosen.seqlen == 33);
+  CHECK(chosen.on_device == device::cuda);
   CHECK(chosen.percdamp == 0.2);
   CHECK(chosen.sparsity == 0.7);
   CHECK(chosen.wbits == 3);

@@ -18,6 +18,7 @@
 #include "compress_opt/checkpoint/save.hpp"
 #include "compress_opt/model/forward.hpp"
 #include "compress_opt/pipeline/control_groups.hpp"
+#include "compress_opt/pipeline/layer_solver.hpp"
 #include "compress_opt/pipeline/peak_memory.hpp"
 #include "compress_opt/tokenizer/token_windows.hpp"
 
@@ -169,6 +170,7 @@ class runner {
   const options chosen_;
   const run_hooks& hooks_;
   miq::host_executor exec_;
+  std::unique_ptr<layer_solver> solver_;
   run_inputs in_;
   run_report result_;
   work_estimate work_;
@@ -330,8 +332,8 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
   const auto sample = seen.moments->sample();
   seen.moments.reset();  // two triangles in double: not needed any more
   const double preparing = work_.prepare(which, input);
-  auto shared = with_place(
-      place, [&] { return miq::prepare(exec_, statistics.view(), sample.tokens.view(), how, meter.part(preparing)); });
+  auto shared =
+      with_place(place, [&] { return solver_->prepare(statistics, sample.tokens.view(), how, meter.part(preparing)); });
   meter.complete("factor", preparing);
   if (seen.drift != nullptr) {
     shared.drift = timed(report.phases.gram, [&] { return seen.drift->finish(exec_); });
@@ -356,7 +358,7 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
         work_.solve(which, static_cast<double>(weight.rows()), static_cast<double>(weight.columns()));
     matrix_entry entry{prefix + std::string(name_of(id)), described.name, weight.rows(), weight.columns(), {}};
     auto compressed = with_place(join_message(name_of(which), ", ", entry.name), [&] {
-      return miq::compress(exec_, weight.view(), statistics.view(), shared, how, meter.part(solving));
+      return solver_->compress(weight.view(), statistics, shared, how, meter.part(solving));
     });
     meter.complete("sweep", solving);
     weight = std::move(compressed.weights);
@@ -534,6 +536,7 @@ method_report runner::run_method(method which, progress_meter& meter) {
 
 run_report runner::run() {
   check_options(chosen_);
+  solver_ = chosen_.on_device == device::cuda ? make_cuda_solver() : make_host_solver(exec_);
   try {
     load();
     progress_meter meter(hooks_, result_.config.layers);

@@ -50,6 +50,7 @@ json options_as_json(const options& chosen) {
           {"mask_method", name_of(chosen.mask_method)},
           {"saliency", name_of(chosen.saliency)},
           {"order", name_of(chosen.order)},
+          {"device", name_of(chosen.on_device)},
           {"refit", chosen.refit},
           {"random_windows", chosen.random_windows},
           {"minlayer", chosen.minlayer},
