@@ -1,1 +1,2 @@
+#include <miq/obs/factor.cuh>
 #include <miq/obs/sweep.cuh>
