@@ -1,2 +1,3 @@
+#include <miq/obs/mask.cuh>
 #include <miq/obs/factor.cuh>
 #include <miq/obs/sweep.cuh>

@@ -36,6 +36,27 @@ struct portable_machine {
         for (std::int64_t j = 0; j < columns; ++j) c[i * c_leading + j] -= a[i * a_leading + k] * b[k * b_leading + j];
   }
 
+  /// C = A B, and C = A B^T.
+  void product(const char*, std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
+               std::int64_t a_leading, const float* b, std::int64_t b_leading, float* c, std::int64_t c_leading) const {
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) {
+        float sum = 0;
+        for (std::int64_t k = 0; k < depth; ++k) sum += a[i * a_leading + k] * b[k * b_leading + j];
+        c[i * c_leading + j] = sum;
+      }
+  }
+  void product_of_transposed(const char*, std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
+                             std::int64_t a_leading, const float* b, std::int64_t b_leading, float* c,
+                             std::int64_t c_leading) const {
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) {
+        float sum = 0;
+        for (std::int64_t k = 0; k < depth; ++k) sum += a[i * a_leading + k] * b[j * b_leading + k];
+        c[i * c_leading + j] = sum;
+      }
+  }
+
   /// A = L L^T, from and into the lower triangle of a row-major matrix without padding; what lies above is left alone.
   /// `status` receives the number of the first pivot that is not positive, as LAPACK counts, or 0.
   template <class T>
