@@ -26,12 +26,18 @@ struct machine {
   void subtract_product(const char* name, std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
                         std::int64_t a_leading, const float* b, std::int64_t b_leading, float* c,
                         std::int64_t c_leading) const {
-    if (rows == 0 || columns == 0 || depth == 0) return;
-    const float minus = -1;
-    const float one = 1;
-    miq::detail::check_blas(cublasSgemm_64(exec.blas(), CUBLAS_OP_N, CUBLAS_OP_N, columns, rows, depth, &minus, b,
-                                           b_leading, a, a_leading, &one, c, c_leading),
-                            name);
+    multiply(name, CUBLAS_OP_N, rows, columns, depth, -1, a, a_leading, b, b_leading, 1, c, c_leading);
+  }
+
+  /// C = A B, and C = A B^T, all row-major.
+  void product(const char* name, std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
+               std::int64_t a_leading, const float* b, std::int64_t b_leading, float* c, std::int64_t c_leading) const {
+    multiply(name, CUBLAS_OP_N, rows, columns, depth, 1, a, a_leading, b, b_leading, 0, c, c_leading);
+  }
+  void product_of_transposed(const char* name, std::int64_t rows, std::int64_t columns, std::int64_t depth,
+                             const float* a, std::int64_t a_leading, const float* b, std::int64_t b_leading, float* c,
+                             std::int64_t c_leading) const {
+    multiply(name, CUBLAS_OP_T, rows, columns, depth, 1, a, a_leading, b, b_leading, 0, c, c_leading);
   }
 
   /// A = L L^T in the lower triangle of a row-major matrix without padding; cuSOLVER sees its upper one.
@@ -82,6 +88,16 @@ struct machine {
   }
 
  private:
+  /// C = alpha A op(B) + beta C.
+  void multiply(const char* name, cublasOperation_t of_b, std::int64_t rows, std::int64_t columns, std::int64_t depth,
+                float alpha, const float* a, std::int64_t a_leading, const float* b, std::int64_t b_leading, float beta,
+                float* c, std::int64_t c_leading) const {
+    if (rows == 0 || columns == 0 || depth == 0) return;
+    miq::detail::check_blas(cublasSgemm_64(exec.blas(), of_b, CUBLAS_OP_N, columns, rows, depth, &alpha, b, b_leading,
+                                           a, a_leading, &beta, c, c_leading),
+                            name);
+  }
+
   template <class T>
   static constexpr cudaDataType type_of = std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_64F;
 
