@@ -34,10 +34,10 @@ struct sweep_options {
   std::int64_t pattern_width = 4;  ///< M of N:M masks, 1 to 64, a divisor of `column_block`
 };
 
-/// What goes in.
-template <class Space = host_memory>
+/// What goes in. The host takes weights in float, a device in 16 bits, too.
+template <class Space = host_memory, class T = float>
 struct sweep_inputs {
-  matrix_view<const float, Space> weights{};                  ///< [rows, columns], finite
+  matrix_view<const T, Space> weights{};                      ///< [rows, columns], finite
   matrix_view<const float, Space> upper{};                    ///< [columns, columns], from `factor`
   const quantization::grid_set_view<Space>* grids = nullptr;  ///< null: prune only
   matrix_view<const std::uint8_t, Space> kept{};  ///< [rows, columns], for `mask_rule::given`: 0 masks a weight
@@ -48,9 +48,9 @@ struct sweep_inputs {
 };
 
 /// What comes out. Empty views are not written; none may overlap an input or another output.
-template <class Space = host_memory>
+template <class Space = host_memory, class T = float>
 struct sweep_outputs {
-  matrix_view<float, Space> weights{};       ///< [rows, columns]: what the layer computes with, 0 where masked
+  matrix_view<T, Space> weights{};           ///< [rows, columns]: what the layer computes with, 0 where masked
   matrix_view<std::uint8_t, Space> codes{};  ///< [rows, columns]: codes of kept weights, 0 where masked; needs grids
   matrix_view<std::uint8_t, Space> kept{};   ///< [rows, columns]: 1 where a weight is kept
   vector_view<double, Space> row_loss{};     ///< [rows]: 1/2 sum of (w - q)^2 / U_jj^2 over the columns
@@ -62,6 +62,11 @@ struct sweep_result {
                              ///< the squared output error |X W^T - X Q^T|^2 / n, and what the damping D adds
   std::int64_t masked = 0;   ///< weights that the mask took out
   std::int64_t clamped = 0;  ///< kept weights whose code fell outside its grid and became the outermost one
+};
+
+/// What happened in a sweep on a device, which does not look at contents beforehand and does not wait; in its memory.
+struct device_sweep_result : sweep_result {
+  std::int64_t not_finite = 0;  ///< rows whose loss is not finite: weights, factor or grids are not what they should be
 };
 
 /// Scratch that `sweep` needs: about rows * (columns + 768) floats.

@@ -6,20 +6,9 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/core/workspace.hpp>
+#include <miq/obs/target_options.hpp>
 
 namespace miq::obs {
-
-/// What `shift_target` may be asked for.
-struct target_options {
-  double strength = 1;  ///< share of the way that is gone: 0 (the weights as they are, to the bit) to 1
-};
-
-/// What happened on the way.
-struct target_result {
-  double change = 0;  ///< |W* - W| / |W| (Frobenius); 0 if W is 0
-  double gain = 0;    ///< by how much the damped loss `|T - X~ W*^T|^2 / n + 1/2 tr (W* - W) D (W* - W)^T` is smaller
-                      ///< than with W: the output error itself falls by at least that
-};
 
 /// Scratch that both functions below need: 2 * rows * columns floats.
 std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns);

@@ -9,6 +9,7 @@
 #include <miq/core/detail/eigen.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/obs/detail/damping.hpp>
+#include <miq/obs/detail/factor_checks.hpp>
 
 namespace miq::obs {
 
@@ -24,10 +25,6 @@ inline constexpr std::int64_t factor_leaf = 48;
 /// Columns of a block of leaves: the depth of the update that it leaves to the columns before it, and the rows and
 /// columns of a task's tile.
 inline constexpr std::int64_t factor_block = 4 * factor_leaf;
-/// A pivot below this share of its diagonal entry is rounding error.
-template <class T>
-inline constexpr double smallest_pivot = std::is_same_v<T, float> ? 0x1.0p-22 : 0x1.0p-44;
-
 template <class T>
 using leaf_matrix = Eigen::Matrix<T, factor_leaf, factor_leaf, Eigen::RowMajor>;
 
@@ -251,19 +248,10 @@ inline bool factor_in_double(const host_executor& exec, matrix_view<const float>
   return true;
 }
 
-inline void check_factor(matrix_view<const float> hessian, matrix_view<float> upper, const factor_options& options) {
-  const auto n = hessian.columns();
-  check_hessian("factor", hessian);
-  require(upper.rows() == n && upper.columns() == n, "factor: upper must be ", shape_text(n, n),
-          " like the hessian, got ", shape_text(upper.rows(), upper.columns()));
-  require(!miq::detail::overlap(hessian, upper), "factor: upper must not overlap hessian");
-  check_damping("factor", options.damping);
-  require(options.attempts >= 1, "factor: attempts must be at least 1, got ", options.attempts);
-}
-
 inline factor_result factor_on(const host_executor& exec, matrix_view<const float> hessian, matrix_view<float> upper,
                                const factor_options& options, workspace given) {
-  check_factor(hessian, upper, options);
+  check_factor_shapes(hessian, upper, options);
+  check_hessian("factor", hessian);
   const auto n = hessian.columns();
   const factor_scratch plan(n);
   const miq::detail::scratch_block memory("factor", plan.layout, given, exec.resource());
@@ -282,10 +270,8 @@ inline factor_result factor_on(const host_executor& exec, matrix_view<const floa
       result.in_double = true;
       return result;
     }
-    if (attempt + 1 >= options.attempts)
-      throw numerical_error(miq::detail::join_message(
-          "factor: the hessian of ", n, " columns is not positive definite even with a damping of ", result.damping));
-    result.damping = result.damping > 0 ? result.damping * 10 : 1e-4;
+    if (attempt + 1 >= options.attempts) throw_not_positive(n, result.damping);
+    result.damping = raised_damping(result.damping);
     ++result.raised;
   }
   invert_upper(exec, whole, upper);

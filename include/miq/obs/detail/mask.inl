@@ -16,17 +16,15 @@ namespace detail {
 using miq::detail::require;
 using miq::detail::shape_text;
 
-inline std::int64_t select_mask_on(const host_executor& exec, matrix_view<const float> weights,
-                                   vector_view<const float> column_saliency, matrix_view<std::uint8_t> kept,
-                                   const mask_options& options) {
+/// What can be said without reading an element, for any memory.
+template <class Space, class T>
+void check_select_mask(matrix_view<const T, Space> weights, vector_view<const float, Space> column_saliency,
+                       matrix_view<std::uint8_t, Space> kept, const mask_options& options) {
   const auto rows = weights.rows();
   const auto columns = weights.columns();
   require(!weights.empty(), "select_mask: weights must not be empty, got ", shape_text(rows, columns));
   require(column_saliency.size() == columns, "select_mask: column_saliency must hold a value for each of the ", columns,
           " columns, got ", column_saliency.size());
-  for (std::int64_t c = 0; c < columns; ++c)
-    require(column_saliency[c] >= 0 && std::isfinite(column_saliency[c]), "select_mask: column_saliency of column ", c,
-            " must be finite and not negative, got ", column_saliency[c]);
   require(kept.rows() == rows && kept.columns() == columns, "select_mask: kept must be ", shape_text(rows, columns),
           " like the weights, got ", shape_text(kept.rows(), kept.columns()));
   require(!miq::detail::ranges_overlap(weights.data(), miq::detail::spanned_bytes(weights), kept.data(),
@@ -39,6 +37,17 @@ inline std::int64_t select_mask_on(const host_executor& exec, matrix_view<const 
   require(options.pattern_kept >= 1 && options.pattern_kept <= options.pattern_width,
           "select_mask: pattern_kept must be 1 to pattern_width, which is ", options.pattern_width, ", got ",
           options.pattern_kept);
+}
+
+inline std::int64_t select_mask_on(const host_executor& exec, matrix_view<const float> weights,
+                                   vector_view<const float> column_saliency, matrix_view<std::uint8_t> kept,
+                                   const mask_options& options) {
+  const auto rows = weights.rows();
+  const auto columns = weights.columns();
+  check_select_mask(weights, column_saliency, kept, options);
+  for (std::int64_t c = 0; c < columns; ++c)
+    require(column_saliency[c] >= 0 && std::isfinite(column_saliency[c]), "select_mask: column_saliency of column ", c,
+            " must be finite and not negative, got ", column_saliency[c]);
   miq::detail::require_finite(exec, weights, "select_mask", "weights");
 
   // Among equals those that come first are masked.

@@ -77,7 +77,8 @@ struct sweep_scratch {
 };
 
 /// Throws if an output shares memory with an input or another output.
-inline void check_overlaps(const sweep_inputs<>& in, const sweep_outputs<>& out) {
+template <class Space, class T>
+void check_overlaps(const sweep_inputs<Space, T>& in, const sweep_outputs<Space, T>& out) {
   struct range {
     const char* name;
     const void* data;
@@ -90,7 +91,8 @@ inline void check_overlaps(const sweep_inputs<>& in, const sweep_outputs<>& out)
   const auto of_vector = [](const char* name, const auto& v, bool output) {
     return range{name, v.data(), v.size() * static_cast<std::int64_t>(sizeof(*v.data())), output};
   };
-  const quantization::grid_set_view<> grids = in.grids != nullptr ? *in.grids : quantization::grid_set_view<>{};
+  const quantization::grid_set_view<Space> grids =
+      in.grids != nullptr ? *in.grids : quantization::grid_set_view<Space>{};
   const std::array<range, 13> all{of("weights", in.weights, false),
                                   of("upper", in.upper, false),
                                   of("kept", in.kept, false),
@@ -110,7 +112,8 @@ inline void check_overlaps(const sweep_inputs<>& in, const sweep_outputs<>& out)
               "sweep: ", all[j].name, " must not overlap ", all[i].name);
 }
 
-inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t rows, std::int64_t columns) {
+template <class Space>
+void check_grid_shapes(const quantization::grid_set_view<Space>& grids, std::int64_t rows, std::int64_t columns) {
   const auto grid_columns = grids.bits.size();
   require(grid_columns >= 1 && grids.scale.columns() == grid_columns && grids.zero.columns() == grid_columns,
           "sweep: grids must have one scale and zero point column for each of their ", grid_columns, " widths, got ",
@@ -120,32 +123,13 @@ inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t
           " of zero points");
   require(grids.column_grid.size() == columns, "sweep: grids must name a grid for each of the ", columns,
           " columns, got ", grids.column_grid.size());
-  for (std::int64_t c = 0; c < columns; ++c)
-    require(grids.column_grid[c] >= 0 && grids.column_grid[c] < grid_columns, "sweep: grid of column ", c,
-            " must be 0 to ", grid_columns - 1, ", got ", grids.column_grid[c]);
   require(grids.row_factor.empty() || grids.row_factor.size() == rows, "sweep: row_factor of the grids must hold ",
           rows, " values, got ", grids.row_factor.size());
-  for (std::int64_t r = 0; r < grids.row_factor.size(); ++r)
-    require(grids.row_factor[r] > 0 && std::isfinite(grids.row_factor[r]), "sweep: row_factor of row ", r,
-            " must be positive and finite, got ", grids.row_factor[r]);
-  for (std::int64_t g = 0; g < grid_columns; ++g) {
-    require(grids.bits[g] >= quantization::minimum_bits && grids.bits[g] <= quantization::maximum_bits,
-            "sweep: bits of grid ", g, " must be 1 to 8, got ", static_cast<int>(grids.bits[g]));
-    for (std::int64_t r = 0; r < grids.scale.rows(); ++r) {
-      require(grids.scale(r, g) > 0 && std::isfinite(grids.scale(r, g)), "sweep: scale of row ", r, ", grid ", g,
-              " must be positive and finite, got ", grids.scale(r, g));
-      const bool zero_free = grids.symmetry == quantization::grid_symmetry::zero_free;
-      const float largest = static_cast<float>(1 << (grids.bits[g] - 1));
-      require(!zero_free || (grids.zero(r, g) >= 0.5F && grids.zero(r, g) <= largest), "sweep: gap of row ", r,
-              ", grid ", g, ", must be 1/2 to ", largest, " steps, got ", grids.zero(r, g));
-      const float twice = 2 * grids.zero(r, g);
-      require(twice >= 0 && twice <= 510 && twice == std::floor(twice), "sweep: zero point of row ", r, ", grid ", g,
-              " must be an integer or half of one, 0 to 255, got ", grids.zero(r, g));
-    }
-  }
 }
 
-inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
+/// What can be said without reading an element: shapes, options, overlaps. For any memory.
+template <class Space, class T>
+void check_sweep_shapes(const sweep_inputs<Space, T>& in, const sweep_outputs<Space, T>& out,
                         const sweep_options& options) {
   const auto rows = in.weights.rows();
   const auto columns = in.weights.columns();
@@ -179,16 +163,48 @@ inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, con
   require(in.column_saliency.empty() || in.column_saliency.size() == columns,
           "sweep: column_saliency must hold a value for each of the ", columns, " columns, got ",
           in.column_saliency.size());
+  same_shape(in.kept, "kept");
+  require(out.codes.empty() || in.grids != nullptr, "sweep: outputs.codes needs grids");
+  if (in.grids != nullptr) check_grid_shapes(*in.grids, rows, columns);
+  check_overlaps(in, out);
+}
+
+inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t columns) {
+  const auto grid_columns = grids.bits.size();
+  for (std::int64_t c = 0; c < columns; ++c)
+    require(grids.column_grid[c] >= 0 && grids.column_grid[c] < grid_columns, "sweep: grid of column ", c,
+            " must be 0 to ", grid_columns - 1, ", got ", grids.column_grid[c]);
+  for (std::int64_t r = 0; r < grids.row_factor.size(); ++r)
+    require(grids.row_factor[r] > 0 && std::isfinite(grids.row_factor[r]), "sweep: row_factor of row ", r,
+            " must be positive and finite, got ", grids.row_factor[r]);
+  for (std::int64_t g = 0; g < grid_columns; ++g) {
+    require(grids.bits[g] >= quantization::minimum_bits && grids.bits[g] <= quantization::maximum_bits,
+            "sweep: bits of grid ", g, " must be 1 to 8, got ", static_cast<int>(grids.bits[g]));
+    for (std::int64_t r = 0; r < grids.scale.rows(); ++r) {
+      require(grids.scale(r, g) > 0 && std::isfinite(grids.scale(r, g)), "sweep: scale of row ", r, ", grid ", g,
+              " must be positive and finite, got ", grids.scale(r, g));
+      const bool zero_free = grids.symmetry == quantization::grid_symmetry::zero_free;
+      const float largest = static_cast<float>(1 << (grids.bits[g] - 1));
+      require(!zero_free || (grids.zero(r, g) >= 0.5F && grids.zero(r, g) <= largest), "sweep: gap of row ", r,
+              ", grid ", g, ", must be 1/2 to ", largest, " steps, got ", grids.zero(r, g));
+      const float twice = 2 * grids.zero(r, g);
+      require(twice >= 0 && twice <= 510 && twice == std::floor(twice), "sweep: zero point of row ", r, ", grid ", g,
+              " must be an integer or half of one, 0 to 255, got ", grids.zero(r, g));
+    }
+  }
+}
+
+inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
+                        const sweep_options& options) {
+  check_sweep_shapes(in, out, options);
   for (std::int64_t j = 0; j < in.column_saliency.size(); ++j)
     require(in.column_saliency[j] >= 0 && std::isfinite(in.column_saliency[j]), "sweep: column_saliency of column ", j,
             " must be finite and not negative, got ", in.column_saliency[j]);
-  same_shape(in.kept, "kept");
-  require(out.codes.empty() || in.grids != nullptr, "sweep: outputs.codes needs grids");
-  if (in.grids != nullptr) check_grids(*in.grids, rows, columns);
+  const auto columns = in.weights.columns();
+  if (in.grids != nullptr) check_grids(*in.grids, columns);
   for (std::int64_t j = 0; j < columns; ++j)
     require(in.upper(j, j) > 0 && std::isfinite(in.upper(j, j)), "sweep: diagonal entry ", j,
             " of upper must be positive and finite, got ", in.upper(j, j));
-  check_overlaps(in, out);
   miq::detail::require_finite(exec, in.weights, "sweep", "weights");
 }
 

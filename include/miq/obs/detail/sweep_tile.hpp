@@ -9,6 +9,8 @@
 #include <cstdint>
 
 #include <miq/core/detail/vector_transpose.hpp>
+#include <miq/obs/detail/grid_kind.hpp>
+#include <miq/obs/detail/unroll.hpp>
 
 namespace miq::obs::detail {
 
@@ -38,8 +40,6 @@ inline constexpr std::int64_t strip_rows = strip_vectors * lanes;
 static_assert(tile_rows % strip_rows == 0);
 /// Columns whose weights stay in registers while they are settled.
 inline constexpr int register_columns = 4;
-/// The most columns of a group of an N:M mask.
-inline constexpr std::int64_t largest_pattern = 64;
 /// Columns of U that are packed side by side for the update; a block's last ones may be packed by 4.
 inline constexpr int wide_panel = 6;
 inline constexpr int narrow_panel = 4;
@@ -136,9 +136,6 @@ struct sweep_counts {
   std::int64_t clamped = 0;
 };
 
-/// What a sweep rounds to.
-enum class grid_kind { none, affine, zero_free };
-
 /// The largest key: never masked.
 inline constexpr std::int32_t kept_key = 0x7FFFFFFF;
 /// Below every limit: always masked.
@@ -173,7 +170,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
     for (int v = 0; v < strip_vectors; ++v)
       w[j][v] = load<float_lanes>(tile.work + (begin + j) * tile_rows + strip + v * lanes);
 
-#pragma GCC unroll 8
+  MIQ_UNROLL_VECTORS
   for (int j = 0; j < Columns; ++j) {
     const auto column = begin + j;
     const float* u = tile.corner + column * tile.width + begin;
@@ -188,7 +185,7 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
       zeros = tile.zero + grid * std::max<std::int64_t>(tile.grid_stride, 1);
       highest = tile.highest_code[grid];
     }
-#pragma GCC unroll 8
+    MIQ_UNROLL_VECTORS
     for (int v = 0; v < strip_vectors; ++v) {
       const auto offset = v * lanes;
       const int_lanes masked = load<int_lanes>(tile.keys + at + offset) <= tile.limit;

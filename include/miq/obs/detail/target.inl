@@ -7,6 +7,7 @@
 #include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/damping.hpp>
 #include <miq/obs/detail/inverse_product.hpp>
+#include <miq/obs/detail/target_checks.hpp>
 
 namespace miq::obs {
 namespace detail {
@@ -29,15 +30,9 @@ inline void require_finite_vector(const char* function, const char* argument, ve
 
 inline void add_target_ridge_on(const host_executor& exec, matrix_view<const float> weights, matrix_view<float> hessian,
                                 double share) {
-  using miq::detail::require;
-  using miq::detail::shape_text;
-  constexpr double most = 1e4;  // of the diagonal entry
   const auto columns = weights.columns();
-  require(!weights.empty(), "add_target_ridge: weights must not be empty, got ", shape_text(weights.rows(), columns));
+  check_target_ridge<host_memory>(weights, hessian, share);
   check_hessian("add_target_ridge", hessian);
-  require(hessian.columns() == columns, "add_target_ridge: hessian must be ", shape_text(columns, columns), ", got ",
-          shape_text(hessian.rows(), hessian.columns()));
-  require(share >= 0 && std::isfinite(share), "add_target_ridge: share must be finite and not negative, got ", share);
   miq::detail::require_finite(exec, weights, "add_target_ridge", "weights");
   std::vector<double> energy(static_cast<std::size_t>(columns));
   for (std::int64_t r = 0; r < weights.rows(); ++r)
@@ -49,8 +44,7 @@ inline void add_target_ridge_on(const host_executor& exec, matrix_view<const flo
     mean += energy[static_cast<std::size_t>(c)] / static_cast<double>(columns);
   }
   for (std::int64_t c = 0; c < columns; ++c) {
-    const double own = energy[static_cast<std::size_t>(c)];
-    const double times = own > 0 ? std::min(most, share * mean / own) : (share > 0 && mean > 0 ? most : 0);
+    const double times = ridge_share(energy[static_cast<std::size_t>(c)], mean, share);
     hessian(c, c) = static_cast<float>(static_cast<double>(hessian(c, c)) * (1 + times));
   }
 }
@@ -60,23 +54,9 @@ inline target_result shift_target_on(const host_executor& exec, const char* func
                                      matrix_view<const float> weights, matrix_view<const float> moments,
                                      matrix_view<const float> upper, matrix_view<float> shifted,
                                      const target_options& options, workspace given) {
-  using miq::detail::overlap;
-  using miq::detail::require;
-  using miq::detail::shape_text;
+  check_target<host_memory>(function, to_outputs, weights, moments, upper, shifted, options);
   const auto rows = weights.rows(), columns = weights.columns();
   const char* const name = to_outputs ? "residual" : "difference";
-  require(columns >= 1, function, ": weights must have columns, got ", shape_text(rows, columns));
-  const auto wide = to_outputs ? rows : columns;
-  require(moments.rows() == columns && moments.columns() == wide, function, ": ", name, " must be ",
-          shape_text(columns, wide), ", got ", shape_text(moments.rows(), moments.columns()));
-  require(upper.rows() == columns && upper.columns() == columns, function, ": upper must be ",
-          shape_text(columns, columns), ", got ", shape_text(upper.rows(), upper.columns()));
-  require(shifted.rows() == rows && shifted.columns() == columns, function, ": shifted must be ",
-          shape_text(rows, columns), ", got ", shape_text(shifted.rows(), shifted.columns()));
-  require(options.strength >= 0 && options.strength <= 1, function, ": strength must be 0 to 1, got ",
-          options.strength);
-  require(!overlap(weights, shifted) && !overlap(moments, shifted) && !overlap(upper, shifted), function,
-          ": shifted must not overlap an input");
   const target_scratch plan(rows, columns);
   const miq::detail::scratch_block memory(function, plan.layout, given, exec.resource());
   miq::detail::require_finite(exec, weights, function, "weights");
@@ -134,15 +114,6 @@ inline target_result shift_target_on(const host_executor& exec, const char* func
   return {before > 0 ? std::sqrt(change / before) : 0.0, (s - s * s / 2) * seen};
 }
 
-inline void check_output(const char* function, matrix_view<const float> weights, vector_view<const float> mean,
-                         vector_view<const float> output, const char* name) {
-  using miq::detail::require;
-  require(mean.size() == weights.columns(), function, ": mean must have ", weights.columns(), " elements, got ",
-          mean.size());
-  require(output.size() == weights.rows(), function, ": ", name, " must have ", weights.rows(), " elements, got ",
-          output.size());
-}
-
 inline double row_output(matrix_view<const float> weights, vector_view<const float> mean, std::int64_t r) {
   double sum = 0;
   for (std::int64_t c = 0; c < weights.columns(); ++c)
@@ -152,7 +123,7 @@ inline double row_output(matrix_view<const float> weights, vector_view<const flo
 
 inline void mean_output_on(const host_executor& exec, matrix_view<const float> weights, vector_view<const float> mean,
                            vector_view<float> output) {
-  check_output("mean_output", weights, mean, output, "output");
+  check_output("mean_output", weights, mean, output.size(), "output");
   miq::detail::require_finite(exec, weights, "mean_output", "weights");
   require_finite_vector("mean_output", "mean", mean);
   exec.parallel_for(weights.rows(),
@@ -162,9 +133,9 @@ inline void mean_output_on(const host_executor& exec, matrix_view<const float> w
 inline void correct_bias_on(const host_executor& exec, matrix_view<const float> weights, vector_view<const float> mean,
                             vector_view<const float> target, vector_view<const float> bias,
                             vector_view<float> corrected) {
-  check_output("correct_bias", weights, mean, target, "target");
-  check_output("correct_bias", weights, mean, corrected, "corrected");
-  if (!bias.empty()) check_output("correct_bias", weights, mean, bias, "bias");
+  check_output("correct_bias", weights, mean, target.size(), "target");
+  check_output("correct_bias", weights, mean, corrected.size(), "corrected");
+  if (!bias.empty()) check_output("correct_bias", weights, mean, bias.size(), "bias");
   miq::detail::require_finite(exec, weights, "correct_bias", "weights");
   require_finite_vector("correct_bias", "mean", mean);
   require_finite_vector("correct_bias", "target", target);
