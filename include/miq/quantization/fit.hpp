@@ -28,10 +28,12 @@ struct fit_options {
 
 /// What happened on the way.
 struct fit_result {
-  std::int64_t empty = 0;     ///< grids whose weights are all 0, or all left out by the mask; they cover [-1, 1]
-  std::int64_t clipped = 0;   ///< grids for which the clip search kept less than the whole range
-  std::int64_t rescaled = 0;  ///< scales outside what `format` holds, moved to the nearest that it does (a factor of
-                              ///< rank-one scales that multiplies others is not counted)
+  std::int64_t empty = 0;       ///< grids whose weights are all 0, or all left out by the mask; they cover [-1, 1]
+  std::int64_t clipped = 0;     ///< grids for which the clip search kept less than the whole range
+  std::int64_t rescaled = 0;    ///< scales outside what `format` holds, moved to the nearest that it does (a factor of
+                                ///< rank-one scales that multiplies others is not counted)
+  std::int64_t not_finite = 0;  ///< on a device: weights that are NaN or infinite, masked ones too; they are left out
+                                ///< as masked ones are. On the host they are an error.
 };
 
 /// Fits the grids of a layer.

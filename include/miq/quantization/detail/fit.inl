@@ -62,21 +62,6 @@ inline double quantisation_error(const float* values, const float* costs, std::i
   return total;
 }
 
-/// The smallest and the largest of some values and 0.
-struct value_range {
-  float lowest = 0;
-  float highest = 0;
-
-  void add(float value) {
-    lowest = value < lowest ? value : lowest;
-    highest = value > highest ? value : highest;
-  }
-  void add(const value_range& other) {
-    add(other.lowest);
-    add(other.highest);
-  }
-};
-
 inline value_range range_of(const float* values, std::int64_t count) {
   float_lanes lowest = {};
   float_lanes highest = {};
@@ -94,18 +79,6 @@ inline value_range range_of(const float* values, std::int64_t count) {
 
 }  // namespace MIQ_INSTRUCTION_SET
 
-/// The min/max grid of a range.
-inline fitted_grid fit_range(const value_range& range, int bits, const fit_options& options) {
-  fitted_grid fitted;
-  fitted.empty = range.lowest == 0 && range.highest == 0;
-  fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, scale_format::float32);
-  if (options.format == scale_format::float32) return fitted;
-  store_scale(fitted, options.format);
-  // The zero point goes with the scale as it is stored.
-  fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, options.format);
-  return fitted;
-}
-
 /// The grid of one buffer of weights, its range (and the gap of a grid without zero) searched; `least` receives its
 /// squared error.
 inline fitted_grid search_clip(const float* values, const float* costs, std::int64_t count, int bits,
@@ -114,30 +87,14 @@ inline fitted_grid search_clip(const float* values, const float* costs, std::int
   auto fitted = fit_range(range, bits, options);
   least = quantisation_error(values, costs, count, fitted.grid);
   if (fitted.empty) return fitted;
-  const auto consider = [&](const affine_grid& candidate, bool clipped) {
+  const int candidates = clip_candidates(bits, options);
+  for (int i = 0; i < candidates; ++i) {
+    const auto candidate = clip_candidate(range, bits, options, i);
     const double error = quantisation_error(values, costs, count, candidate);
     if (error < least) {
       least = error;
       fitted.grid = candidate;
-      fitted.clipped = clipped;
-    }
-  };
-  const double reach = std::max(-static_cast<double>(range.lowest), static_cast<double>(range.highest));
-  for (int step = 0; step < options.clip_steps; ++step) {
-    const double share = clip_share(options, step);
-    if (options.symmetry == grid_symmetry::zero_free) {
-      for_each_gap(bits, [&](float gap) {
-        affine_grid candidate = fitted.grid;
-        candidate.zero = gap;
-        candidate.scale = stored_scale(
-            static_cast<float>(share * reach) / (gap + static_cast<float>(candidate.maximum_code / 2)), options.format);
-        consider(candidate, step > 0);
-      });
-    } else if (step > 0) {
-      consider(grid_of_range(static_cast<float>(share * static_cast<double>(range.lowest)),
-                             static_cast<float>(share * static_cast<double>(range.highest)), bits, options.symmetry,
-                             options.format),
-               true);
+      fitted.clipped = clip_step(bits, options, i) > 0;
     }
   }
   return fitted;
