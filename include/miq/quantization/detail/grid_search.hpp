@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include <miq/quantization/fit.hpp>
+#include <miq/quantization/fit_options.hpp>
 
 namespace miq::quantization::detail {
 
