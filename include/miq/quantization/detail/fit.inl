@@ -8,6 +8,7 @@
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/detail/vector_transpose.hpp>
 #include <miq/quantization/detail/column_groups.hpp>
+#include <miq/quantization/detail/fit_checks.hpp>
 #include <miq/quantization/detail/grid_search.hpp>
 #include <miq/quantization/detail/rank_one.hpp>
 
@@ -107,25 +108,11 @@ inline void check_fit(matrix_view<const float> weights, vector_view<const std::i
           shape_text(weights.rows(), weights.columns()));
   require(labels.size() == weights.columns(), "fit_grids: labels must name a group for each of the ", weights.columns(),
           " columns, got ", labels.size());
-  require(!bits.empty(), "fit_grids: bits must hold a width for every group, got none");
-  for (std::size_t g = 0; g < bits.size(); ++g)
-    require(bits[g] >= minimum_bits && bits[g] <= maximum_bits, "fit_grids: bits of group ", g, " must be 1 to 8, got ",
-            static_cast<int>(bits[g]));
-  for (std::int64_t c = 0; c < labels.size(); ++c)
-    require(labels[c] >= 0 && labels[c] < static_cast<std::int64_t>(bits.size()), "fit_grids: label of column ", c,
-            " must be 0 to ", bits.size() - 1, ", got ", labels[c]);
-  require(options.clip_steps >= 2, "fit_grids: clip_steps must be at least 2, got ", options.clip_steps);
-  require(options.smallest_clip > 0 && options.smallest_clip <= 1, "fit_grids: smallest_clip must be in (0, 1], got ",
-          options.smallest_clip);
-  require(column_weights.empty() || column_weights.size() == weights.columns(),
-          "fit_grids: column_weights must hold one value for each of the ", weights.columns(), " columns, got ",
-          column_weights.size());
+  check_groups("fit_grids", {labels.data(), static_cast<std::size_t>(labels.size())}, bits);
+  check_fit_shapes("fit_grids", weights.rows(), weights.columns(), options, column_weights, kept);
   for (std::int64_t c = 0; c < column_weights.size(); ++c)
     require(column_weights[c] >= 0 && std::isfinite(column_weights[c]), "fit_grids: column_weights of column ", c,
             " must be finite and not negative, got ", column_weights[c]);
-  require(kept.empty() || (kept.rows() == weights.rows() && kept.columns() == weights.columns()),
-          "fit_grids: kept must be ", shape_text(weights.rows(), weights.columns()), " like the weights, got ",
-          shape_text(kept.rows(), kept.columns()));
 }
 
 /// One fit under way.

@@ -5,9 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include <miq/core/error.hpp>
 #include <miq/core/workspace.hpp>
-#include <miq/quantization/affine_grid.hpp>
 #include <miq/quantization/detail/column_groups.hpp>
 
 namespace miq::quantization::detail {
@@ -82,21 +80,6 @@ inline std::int64_t count_chunks(const column_groups& groups) {
   for (std::size_t g = 0; g + 1 < groups.start.size(); ++g)
     count += (groups.start[g + 1] - groups.start[g] + group_table::chunk_columns - 1) / group_table::chunk_columns;
   return count;
-}
-
-inline void check_groups(const char* function, std::span<const std::int32_t> labels,
-                         std::span<const std::uint8_t> bits) {
-  using miq::detail::require;
-  require(!labels.empty(), function, ": labels must name a group for every column, got none");
-  require(labels.size() <= 0x7FFFFFFF, function, ": labels must be at most 2^31 - 1, got ", labels.size());
-  require(!bits.empty(), function, ": bits must hold a width for every group, got none");
-  require(bits.size() <= 0x7FFFFFFF, function, ": bits must be at most 2^31 - 1, got ", bits.size());
-  for (std::size_t g = 0; g < bits.size(); ++g)
-    require(bits[g] >= minimum_bits && bits[g] <= maximum_bits, function, ": bits of group ", g,
-            " must be 1 to 8, got ", static_cast<int>(bits[g]));
-  for (std::size_t c = 0; c < labels.size(); ++c)
-    require(labels[c] >= 0 && labels[c] < static_cast<std::int64_t>(bits.size()), function, ": label of column ", c,
-            " must be 0 to ", bits.size() - 1, ", got ", labels[c]);
 }
 
 /// Writes the block. Labels and widths have been checked.

@@ -250,14 +250,34 @@ struct kept_layout {
   }
 };
 
-/// Numbers the kept codes: where those of each tile begin. The sum of all goes to `kept_codes`.
+/// Numbers the kept codes: where those of each tile begin. The sum of all goes to `all`.
 template <class Machine>
-std::int64_t* number_kept_on(const Machine& machine, vector_view<const std::uint8_t> kept, const kept_layout& layout,
-                             std::byte* base, std::int64_t* kept_codes) {
+std::int64_t* number_kept_on(const Machine& machine, const std::uint8_t* kept, std::int64_t count,
+                             const kept_layout& layout, std::byte* base, std::int64_t* all) {
   auto* const totals = reinterpret_cast<std::int64_t*>(base + layout.totals);
-  machine.launch("kept codes: count", count_kept_body{kept.data(), kept.size(), totals});
-  machine.launch("kept codes: offsets", offsets_body{totals, layout.tiles, kept_codes});
+  machine.launch("kept codes: count", count_kept_body{kept, count, totals});
+  machine.launch("kept codes: offsets", offsets_body{totals, layout.tiles, all});
   return totals;
+}
+
+/// `pack_kept_codes` in the order of a device. `Machine` runs bodies in order: `launch(name, body)`. `*too_large` is 0
+/// before.
+template <class Machine>
+void pack_kept_on(const Machine& machine, const std::uint8_t* codes, const std::uint8_t* kept, std::int64_t count,
+                  int bits, std::uint32_t* words, std::int64_t word_count, const kept_layout& layout, std::byte* base,
+                  std::int64_t* all, std::int64_t* too_large) {
+  const auto* const offsets = number_kept_on(machine, kept, count, layout, base, all);
+  machine.launch("pack_kept_codes: clear", fill_body<std::uint32_t>{words, word_count, 0});
+  machine.launch("pack_kept_codes", pack_kept_body{codes, kept, count, offsets, bits, words, word_count, too_large});
+}
+
+/// `unpack_kept_codes` in the order of a device.
+template <class Machine>
+void unpack_kept_on(const Machine& machine, const std::uint32_t* words, std::int64_t word_count,
+                    const std::uint8_t* kept, std::int64_t count, int bits, std::uint8_t* codes,
+                    const kept_layout& layout, std::byte* base, std::int64_t* all) {
+  const auto* const offsets = number_kept_on(machine, kept, count, layout, base, all);
+  machine.launch("unpack_kept_codes", unpack_kept_body{words, word_count, kept, count, offsets, bits, codes});
 }
 
 }  // namespace miq::quantization::detail

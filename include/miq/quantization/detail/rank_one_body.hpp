@@ -223,26 +223,43 @@ struct unit_range_body {
 /// the largest of the group, and then multiplied by 2^61 over the number of weights, so that no sum overflows: each
 /// is rounded to 2^-35 of the largest where a group has 2^26 weights.
 struct unit_histogram {
-  std::int64_t* cost_sums = nullptr;   // [bins + 1]
-  std::int64_t* first_sums = nullptr;  // [bins + 1]
-  std::int64_t* second_sum = nullptr;  // [1]
-  std::int64_t bin_count = 0;
-  double largest = 0;  // magnitude
-  double largest_cost = 0;
-  double one = 1;  // what the largest is in whole numbers
+  std::int64_t* cost_sums;   // [bins + 1]
+  std::int64_t* first_sums;  // [bins + 1]
+  std::int64_t* second_sum;  // [1]
+  std::int64_t bin_count;
+  double largest;  // magnitude
+  double largest_cost;
+  double one;        // what the largest are in whole numbers
+  double per_cost;   // one / largest_cost, or 0
+  double per_value;  // 1 / largest, or 0
+  double bins_of_unit;
 
-  MIQ_HOST_DEVICE void add(double value, double cost) const {
-    const double share = largest_cost > 0 ? cost / largest_cost * one : 0;
-    const double place = largest > 0 ? value / largest : 0;
-    const auto bin = clamped(bin_of_value(value, largest, per_unit()), 0, bin_count - 1);
+  MIQ_HOST_DEVICE unit_histogram(std::int64_t* sums, std::int64_t bins, double reach, double cost, double weights)
+      : cost_sums(sums),
+        first_sums(sums + bins + 1),
+        second_sum(sums + 2 * (bins + 1)),
+        bin_count(bins),
+        largest(reach),
+        largest_cost(cost),
+        one(0x1.0p61 / (weights > 1 ? weights : 1)),
+        per_cost(cost > 0 ? one / cost : 0),
+        per_value(reach > 0 ? 1 / reach : 0),
+        bins_of_unit(reach > 0 ? static_cast<double>(bins) / (2 * reach) : 0) {}
+
+  /// Adds a weight to its bin; what it adds to the second sum is returned.
+  MIQ_HOST_DEVICE double add(double value, double cost) const {
+    const double share = cost * per_cost;
+    const double place = value * per_value;
+    const auto bin = clamped(bin_of_value(value, largest, bins_of_unit), 0, bin_count - 1);
     add_atomically(cost_sums + bin + 1, static_cast<std::int64_t>(std::nearbyint(share)));
     add_atomically(first_sums + bin + 1, static_cast<std::int64_t>(std::nearbyint(share * place)));
+    return share * place * place;
   }
 
   // What `histogram_error` reads, once every bin holds the sum of all bins before.
   MIQ_HOST_DEVICE std::int64_t bins() const { return bin_count; }
   MIQ_HOST_DEVICE double reach() const { return largest; }
-  MIQ_HOST_DEVICE double per_unit() const { return largest > 0 ? static_cast<double>(bin_count) / (2 * largest) : 0; }
+  MIQ_HOST_DEVICE double per_unit() const { return bins_of_unit; }
   MIQ_HOST_DEVICE double squares() const {
     return static_cast<double>(*second_sum) / one * largest_cost * largest * largest;
   }
@@ -264,15 +281,9 @@ struct unit_histograms {
 
   static std::int64_t words(std::int64_t groups, std::int64_t bin_count) { return groups * (2 * (bin_count + 1) + 1); }
   MIQ_HOST_DEVICE unit_histogram of(std::int64_t g) const {
-    auto* const own = sums + g * (2 * (bins + 1) + 1);
-    const auto weights = static_cast<double>(rows) * static_cast<double>(start[g + 1] - start[g]);
-    return {own,
-            own + bins + 1,
-            own + 2 * (bins + 1),
-            bins,
-            miq::detail::bits_as<double>(ranges[g].reach),
+    return {sums + g * (2 * (bins + 1) + 1), bins, miq::detail::bits_as<double>(ranges[g].reach),
             miq::detail::bits_as<double>(ranges[g].cost),
-            0x1.0p61 / (weights > 1 ? weights : 1)};
+            static_cast<double>(rows) * static_cast<double>(start[g + 1] - start[g])};
   }
 };
 
@@ -297,11 +308,9 @@ struct histogram_body {
       for (auto r = tile.first_row; r < tile.last_row; ++r) {
         const auto weight = units.at(r, c);
         if (!weight.counts) continue;
-        own.add(weight.value, weight.cost);
-        const double place = own.largest > 0 ? weight.value / own.largest : 0;
-        second += own.largest_cost > 0 ? weight.cost / own.largest_cost * place * place : 0;
+        second += own.add(weight.value, weight.cost);
       }
-      add_atomically(own.second_sum, static_cast<std::int64_t>(std::nearbyint(second * own.one)));
+      add_atomically(own.second_sum, static_cast<std::int64_t>(std::nearbyint(second)));
     }
   }
 };

@@ -41,17 +41,29 @@ class value_histogram {
   }
 
   /// Sum of cost * (value - its level)^2, up to the width of a bin at the borders between levels.
-  double error(const affine_grid& grid) const { return histogram_error(*this, grid); }
-
-  /// What `histogram_error` reads.
-  std::int64_t bins() const { return bins_; }
-  double per_unit() const { return per_unit_; }
-  double squares() const { return moments_[moments_.size() - 1]; }
-  double costs(std::int64_t first, std::int64_t last) const { return at(last)[0] - at(first)[0]; }
-  double firsts(std::int64_t first, std::int64_t last) const { return at(last)[1] - at(first)[1]; }
+  double error(const affine_grid& grid) const {
+    return histogram_error(moments{moments_.data(), bins_, reach_, per_unit_}, grid);
+  }
 
  private:
-  const double* at(std::int64_t bin) const { return moments_.data() + 3 * bin; }
+  /// What `histogram_error` reads.
+  struct moments {
+    const double* below;  // [bins + 1, 3]
+    std::int64_t bin_count;
+    double largest;
+    double bins_of_unit;
+
+    MIQ_HOST_DEVICE std::int64_t bins() const { return bin_count; }
+    MIQ_HOST_DEVICE double reach() const { return largest; }
+    MIQ_HOST_DEVICE double per_unit() const { return bins_of_unit; }
+    MIQ_HOST_DEVICE double squares() const { return below[3 * bin_count + 2]; }
+    MIQ_HOST_DEVICE double costs(std::int64_t first, std::int64_t last) const {
+      return below[3 * last] - below[3 * first];
+    }
+    MIQ_HOST_DEVICE double firsts(std::int64_t first, std::int64_t last) const {
+      return below[3 * last + 1] - below[3 * first + 1];
+    }
+  };
 
   double reach_;
   std::int64_t bins_;
