@@ -106,3 +106,37 @@ TEST_CASE("the diagonal", "[allocation][body]") {
   for (std::int64_t i = 0; i < size; ++i)
     REQUIRE(out[static_cast<std::size_t>(i)] == static_cast<double>(i * (size + 2)));
 }
+
+TEST_CASE("costs of columns from their sums are the host's", "[allocation][body]") {
+  miq::random_stream random(miq_test::seed());
+  const std::int64_t rows = 300;
+  const std::int64_t columns = 41;
+  matrix<float> weights(rows, columns);
+  matrix<std::uint8_t> kept(rows, columns);
+  matrix<float> upper(columns, columns);
+  std::vector<double> diagonal;
+  std::vector<std::int64_t> order;
+  for (std::int64_t i = 0; i < weights.size(); ++i) {
+    weights.data()[i] = static_cast<float>(random.normal());
+    kept.data()[i] = static_cast<std::uint8_t>(random.below(2));
+  }
+  for (std::int64_t c = 0; c < columns; ++c) {
+    upper(c, c) = static_cast<float>(0.1 + random.uniform());
+    diagonal.push_back(static_cast<double>(upper(c, c)));
+    order.push_back((c * 7 + 3) % columns);
+    kept(0, c) = 1;
+  }
+  const auto sums = run(weights, columns, kept.data(), 0);
+  const auto got =
+      detail::costs_of_sums("test", sums.kept.data(), sums.squares.data(), diagonal.data(), columns, order);
+  const auto expected = miq::allocation::measure_columns(miq::host_executor({.threads = 1}), weights.view(),
+                                                         upper.view(), kept.view(), order);
+  CHECK(got.kept == expected.kept);
+  CHECK(got.conditional_variance == expected.conditional_variance);
+  for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c)
+    REQUIRE(got.mean_square[c] == Approx(expected.mean_square[c]).epsilon(1e-13));
+  diagonal[5] = 0;
+  CHECK_THROWS_WITH(
+      detail::costs_of_sums("test", sums.kept.data(), sums.squares.data(), diagonal.data(), columns, order),
+      miq_test::contains("test: the diagonal of upper must be positive and finite, got 0 in row 5"));
+}

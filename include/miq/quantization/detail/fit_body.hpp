@@ -357,11 +357,14 @@ struct part_errors_body {
     if (first >= own) return;
     const auto batch = own - first < candidate_batch ? own - first : candidate_batch;
     at.begin_batch(group, range, bits, options, first, own);
-    for (std::int64_t tile = 0; tile < rows * across; tile += value_tile) {
-      const auto count = rows * across - tile < value_tile ? rows * across - tile : value_tile;
+    const auto values = rows * across;
+    for (std::int64_t tile = 0; tile < values; tile += value_tile) {
+      const auto count = values - tile < value_tile ? values - tile : value_tile;
       for (std::int64_t i = group.rank(); i < count; i += group.size()) {
-        const auto c = members[(tile + i) % across];
-        const auto one = weights.at(first_row + (tile + i) / across, c);
+        // 32 bits: a part has at most 2^20 rows of 64 columns, and dividing 64 bits takes a subroutine.
+        const auto place = static_cast<std::uint32_t>(tile + i);
+        const std::int32_t c = members[place % static_cast<std::uint32_t>(across)];
+        const auto one = weights.at(first_row + place / static_cast<std::uint32_t>(across), c);
         at.values[i] = one.value;
         at.costs[i] = !one.counts ? 0.0F : (column_weights != nullptr ? column_weights[c] : 1.0F);
       }

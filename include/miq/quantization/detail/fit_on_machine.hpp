@@ -14,10 +14,10 @@ inline std::int64_t most_candidates(const fit_options& options) {
 }
 
 /// Rows of a part of a group (`part_errors_body`): about 2^15 weights of a full chunk, more where there are many
-/// chunks, so that there are about 2048 parts or one a chunk.
+/// chunks, so that there are about 2048 parts or one a chunk; 2^20 at most.
 inline std::int64_t rows_of_part(std::int64_t rows, std::int64_t chunks) {
   const auto parts = std::max<std::int64_t>(1, 2048 / std::max<std::int64_t>(1, chunks));
-  return std::max<std::int64_t>(512, divided_up(rows, parts));
+  return std::clamp<std::int64_t>(divided_up(rows, parts), 512, 1 << 20);
 }
 
 /// Bins of a group's histogram: fine where there are few groups (detail/rank_one.hpp).
