@@ -28,6 +28,26 @@ inline void require_permutation(const char* function, vector_view<const std::int
   }
 }
 
+/// 1 / u^2 of element (k, k) of the factor.
+inline double conditional_variance_of(const char* function, double u, std::int64_t k) {
+  const double variance = 1 / (u * u);
+  miq::detail::require(u > 0 && std::isfinite(variance) && variance > 0, function,
+                       ": the diagonal of upper must be positive and finite, got ", u, " in row ", k);
+  return variance;
+}
+
+/// The costs of columns from their kept weights, sums of squares and the factor's diagonal.
+inline column_costs costs_of_sums(const char* function, const double* kept, const double* squares,
+                                  const double* diagonal, std::int64_t columns, vector_view<const std::int64_t> order) {
+  const auto n = static_cast<std::size_t>(columns);
+  column_costs costs{std::vector<double>(n), std::vector<double>(n), std::vector<double>(kept, kept + columns)};
+  for (std::int64_t k = 0; k < columns; ++k)
+    costs.conditional_variance[static_cast<std::size_t>(order.empty() ? k : order[k])] =
+        conditional_variance_of(function, diagonal[k], k);
+  for (std::size_t j = 0; j < n; ++j) costs.mean_square[j] = kept[j] > 0 ? squares[j] / kept[j] : 0;
+  return costs;
+}
+
 inline column_costs measure_columns_on(const host_executor& exec, const column_arguments<host_memory>& given) {
   using miq::detail::require;
   using miq::detail::shape_text;
@@ -45,13 +65,9 @@ inline column_costs measure_columns_on(const host_executor& exec, const column_a
   require_permutation("measure_columns", order, c);
   const auto n = static_cast<std::size_t>(c);
   column_costs costs{std::vector<double>(n), std::vector<double>(n), std::vector<double>(n)};
-  for (std::int64_t k = 0; k < c; ++k) {
-    const double u = upper(k, k);
-    const double variance = 1 / (u * u);
-    require(u > 0 && std::isfinite(variance) && variance > 0,
-            "measure_columns: the diagonal of upper must be positive and finite, got ", u, " in row ", k);
-    costs.conditional_variance[static_cast<std::size_t>(order.empty() ? k : order[k])] = variance;
-  }
+  for (std::int64_t k = 0; k < c; ++k)
+    costs.conditional_variance[static_cast<std::size_t>(order.empty() ? k : order[k])] =
+        conditional_variance_of("measure_columns", static_cast<double>(upper(k, k)), k);
   constexpr std::int64_t tile = 64;  // columns
   exec.parallel_for((c + tile - 1) / tile, [&](std::int64_t t) {
     const auto last = std::min(c, (t + 1) * tile);

@@ -8,6 +8,7 @@
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/detail/vector_transpose.hpp>
 #include <miq/quantization/detail/column_groups.hpp>
+#include <miq/quantization/detail/fit_checks.hpp>
 #include <miq/quantization/detail/grid_search.hpp>
 #include <miq/quantization/detail/rank_one.hpp>
 
@@ -62,21 +63,6 @@ inline double quantisation_error(const float* values, const float* costs, std::i
   return total;
 }
 
-/// The smallest and the largest of some values and 0.
-struct value_range {
-  float lowest = 0;
-  float highest = 0;
-
-  void add(float value) {
-    lowest = value < lowest ? value : lowest;
-    highest = value > highest ? value : highest;
-  }
-  void add(const value_range& other) {
-    add(other.lowest);
-    add(other.highest);
-  }
-};
-
 inline value_range range_of(const float* values, std::int64_t count) {
   float_lanes lowest = {};
   float_lanes highest = {};
@@ -94,18 +80,6 @@ inline value_range range_of(const float* values, std::int64_t count) {
 
 }  // namespace MIQ_INSTRUCTION_SET
 
-/// The min/max grid of a range.
-inline fitted_grid fit_range(const value_range& range, int bits, const fit_options& options) {
-  fitted_grid fitted;
-  fitted.empty = range.lowest == 0 && range.highest == 0;
-  fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, scale_format::float32);
-  if (options.format == scale_format::float32) return fitted;
-  store_scale(fitted, options.format);
-  // The zero point goes with the scale as it is stored.
-  fitted.grid = grid_of_range(range.lowest, range.highest, bits, options.symmetry, options.format);
-  return fitted;
-}
-
 /// The grid of one buffer of weights, its range (and the gap of a grid without zero) searched; `least` receives its
 /// squared error.
 inline fitted_grid search_clip(const float* values, const float* costs, std::int64_t count, int bits,
@@ -114,30 +88,14 @@ inline fitted_grid search_clip(const float* values, const float* costs, std::int
   auto fitted = fit_range(range, bits, options);
   least = quantisation_error(values, costs, count, fitted.grid);
   if (fitted.empty) return fitted;
-  const auto consider = [&](const affine_grid& candidate, bool clipped) {
+  const int candidates = clip_candidates(bits, options);
+  for (int i = 0; i < candidates; ++i) {
+    const auto candidate = clip_candidate(range, bits, options, i);
     const double error = quantisation_error(values, costs, count, candidate);
     if (error < least) {
       least = error;
       fitted.grid = candidate;
-      fitted.clipped = clipped;
-    }
-  };
-  const double reach = std::max(-static_cast<double>(range.lowest), static_cast<double>(range.highest));
-  for (int step = 0; step < options.clip_steps; ++step) {
-    const double share = clip_share(options, step);
-    if (options.symmetry == grid_symmetry::zero_free) {
-      for_each_gap(bits, [&](float gap) {
-        affine_grid candidate = fitted.grid;
-        candidate.zero = gap;
-        candidate.scale = stored_scale(
-            static_cast<float>(share * reach) / (gap + static_cast<float>(candidate.maximum_code / 2)), options.format);
-        consider(candidate, step > 0);
-      });
-    } else if (step > 0) {
-      consider(grid_of_range(static_cast<float>(share * static_cast<double>(range.lowest)),
-                             static_cast<float>(share * static_cast<double>(range.highest)), bits, options.symmetry,
-                             options.format),
-               true);
+      fitted.clipped = clip_step(bits, options, i) > 0;
     }
   }
   return fitted;
@@ -150,25 +108,11 @@ inline void check_fit(matrix_view<const float> weights, vector_view<const std::i
           shape_text(weights.rows(), weights.columns()));
   require(labels.size() == weights.columns(), "fit_grids: labels must name a group for each of the ", weights.columns(),
           " columns, got ", labels.size());
-  require(!bits.empty(), "fit_grids: bits must hold a width for every group, got none");
-  for (std::size_t g = 0; g < bits.size(); ++g)
-    require(bits[g] >= minimum_bits && bits[g] <= maximum_bits, "fit_grids: bits of group ", g, " must be 1 to 8, got ",
-            static_cast<int>(bits[g]));
-  for (std::int64_t c = 0; c < labels.size(); ++c)
-    require(labels[c] >= 0 && labels[c] < static_cast<std::int64_t>(bits.size()), "fit_grids: label of column ", c,
-            " must be 0 to ", bits.size() - 1, ", got ", labels[c]);
-  require(options.clip_steps >= 2, "fit_grids: clip_steps must be at least 2, got ", options.clip_steps);
-  require(options.smallest_clip > 0 && options.smallest_clip <= 1, "fit_grids: smallest_clip must be in (0, 1], got ",
-          options.smallest_clip);
-  require(column_weights.empty() || column_weights.size() == weights.columns(),
-          "fit_grids: column_weights must hold one value for each of the ", weights.columns(), " columns, got ",
-          column_weights.size());
+  check_groups("fit_grids", {labels.data(), static_cast<std::size_t>(labels.size())}, bits);
+  check_fit_shapes("fit_grids", weights.rows(), weights.columns(), options, column_weights, kept);
   for (std::int64_t c = 0; c < column_weights.size(); ++c)
     require(column_weights[c] >= 0 && std::isfinite(column_weights[c]), "fit_grids: column_weights of column ", c,
             " must be finite and not negative, got ", column_weights[c]);
-  require(kept.empty() || (kept.rows() == weights.rows() && kept.columns() == weights.columns()),
-          "fit_grids: kept must be ", shape_text(weights.rows(), weights.columns()), " like the weights, got ",
-          shape_text(kept.rows(), kept.columns()));
 }
 
 /// One fit under way.

@@ -170,48 +170,17 @@ struct rank_one_fit {
   };
 
   fitted_group fit_group(const value_histogram& values, int bits) const {
-    const auto reach = values.reach();
     fitted_group best;
-    best.fit.empty = reach == 0;
-    best.fit.grid = grid_of_range(static_cast<float>(-reach), static_cast<float>(reach), bits, options.symmetry,
-                                  scale_format::float32);
-    round_scale(best.fit);
+    best.fit = fit_unit_range(values.reach(), bits, options);
     best.error = values.error(best.fit.grid);
     if (best.fit.empty || options.range == range_rule::min_max) return best;
-    for (int step = 0; step < options.clip_steps; ++step) {
-      const double share = clip_share(options, step);
-      for_each_shape(static_cast<float>(share * reach), bits, [&](affine_grid candidate) {
-        fitted_grid tried{candidate};
-        round_scale(tried);
-        const double error = values.error(tried.grid);
-        if (error < best.error) {
-          tried.clipped = step > 0;
-          best = {tried, error};
-        }
-      });
+    const int candidates = unit_candidates(bits, options);
+    for (int i = 0; i < candidates; ++i) {
+      const auto tried = unit_candidate(values.reach(), bits, options, i);
+      const double error = values.error(tried.grid);
+      if (error < best.error) best = {tried, error};
     }
     return best;
-  }
-
-  /// The grids of one reach: for those without zero every gap, those of `for_each_gap`.
-  template <class Use>
-  void for_each_shape(float reach, int bits, const Use& use) const {
-    if (options.symmetry != grid_symmetry::zero_free) {
-      use(grid_of_range(-reach, reach, bits, options.symmetry, scale_format::float32));
-      return;
-    }
-    affine_grid grid = grid_of_halves(0, reach, bits, scale_format::float32);
-    for_each_gap(bits, [&](float gap) {
-      grid.zero = gap;
-      grid.scale = reach / (gap + static_cast<float>(grid.maximum_code / 2));
-      use(grid);
-    });
-  }
-
-  /// Logarithms add up: what is stored is the sum of two whole numbers. Other formats round the product later, which
-  /// changes it by less than matters here.
-  void round_scale(fitted_grid& fit) const {
-    if (options.format == scale_format::logarithmic8) store_scale(fit, options.format);
   }
 };
 

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include <miq/quantization/affine_grid.hpp>
+#include <miq/quantization/detail/grid_search.hpp>
 
 namespace miq::quantization::detail {
 
@@ -24,7 +24,7 @@ class value_histogram {
   double reach() const { return reach_; }
 
   void add(double value, double cost) {
-    const auto bin = std::clamp<std::int64_t>(bin_of(value), 0, bins_ - 1);
+    const auto bin = std::clamp<std::int64_t>(bin_of_value(value, reach_, per_unit_), 0, bins_ - 1);
     double* at = moments_.data() + 3 * (bin + 1);
     at[0] += cost;
     at[1] += cost * value;
@@ -42,27 +42,28 @@ class value_histogram {
 
   /// Sum of cost * (value - its level)^2, up to the width of a bin at the borders between levels.
   double error(const affine_grid& grid) const {
-    double total = moments_[moments_.size() - 1];
-    std::int64_t first = 0;
-    for (std::int32_t code = 0; code <= grid.maximum_code; ++code) {
-      const double level = static_cast<double>(dequantise(code, grid));
-      auto last = bins_;
-      if (code < grid.maximum_code) {
-        const double next = static_cast<double>(dequantise(code + 1, grid));
-        last = std::clamp<std::int64_t>(bin_of((level + next) / 2 + 0.5 / per_unit_), first, bins_);
-      }
-      const double* const from = moments_.data() + 3 * first;
-      const double* const to = moments_.data() + 3 * last;
-      total += level * (level * (to[0] - from[0]) - 2 * (to[1] - from[1]));
-      first = last;
-    }
-    return std::max(total, 0.0);
+    return histogram_error(moments{moments_.data(), bins_, reach_, per_unit_}, grid);
   }
 
  private:
-  std::int64_t bin_of(double value) const {
-    return static_cast<std::int64_t>(std::floor((value + reach_) * per_unit_));
-  }
+  /// What `histogram_error` reads.
+  struct moments {
+    const double* below;  // [bins + 1, 3]
+    std::int64_t bin_count;
+    double largest;
+    double bins_of_unit;
+
+    MIQ_HOST_DEVICE std::int64_t bins() const { return bin_count; }
+    MIQ_HOST_DEVICE double reach() const { return largest; }
+    MIQ_HOST_DEVICE double per_unit() const { return bins_of_unit; }
+    MIQ_HOST_DEVICE double squares() const { return below[3 * bin_count + 2]; }
+    MIQ_HOST_DEVICE double costs(std::int64_t first, std::int64_t last) const {
+      return below[3 * last] - below[3 * first];
+    }
+    MIQ_HOST_DEVICE double firsts(std::int64_t first, std::int64_t last) const {
+      return below[3 * last + 1] - below[3 * first + 1];
+    }
+  };
 
   double reach_;
   std::int64_t bins_;

@@ -1,0 +1,1 @@
+#include <miq/allocation/column_costs.cuh>
