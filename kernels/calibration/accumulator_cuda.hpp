@@ -45,8 +45,8 @@ struct device_token_sample {
   token_sample fetch(const cuda_executor& exec) const;
 };
 
-/// Bytes of scratch that any call of a `device_accumulator` of c columns needs, about (16 c + 60) min(512, c): 113 MB
-/// at c = 13824.
+/// Bytes of scratch that any call of a `device_accumulator` of c columns needs, at most 8250 c: 114 MB at
+/// c = 13824.
 std::int64_t accumulator_workspace_bytes(std::int64_t columns);
 
 /// `accumulator` for batches in device memory: the same statistics, the same sample to the bit, the same merging.
