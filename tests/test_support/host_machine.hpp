@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 #include <vector>
 
 #include <miq/core/executor.hpp>
@@ -65,7 +66,9 @@ struct host_machine {
 
   /// Sorts every row of `keys`; the result is in one of the two, as the library may choose.
   std::uint32_t* sort_rows(std::uint32_t* keys, std::uint32_t* other, std::int64_t rows, std::int64_t columns,
-                           std::byte*) {
+                           const std::int32_t* offsets, std::byte*) {
+    for (std::int64_t r = 0; r <= rows; ++r)
+      if (offsets[r] != r * columns) throw std::logic_error("host_machine: an offset is wrong");
     for (std::int64_t r = 0; r < rows; ++r) {
       std::copy_n(keys + r * columns, columns, other + r * columns);
       std::sort(other + r * columns, other + (r + 1) * columns);

@@ -245,14 +245,19 @@ inline double histogram_on(const host_executor& exec, vector_view<const float> x
   return options.clip_negative ? std::max(value, 0.0) : value;
 }
 
+inline void require_histogram_entropies(std::int64_t channels, std::int64_t entropies, bool differential,
+                                        const histogram_options& options) {
+  require(entropies == channels, "histogram_entropy: entropies must have ", channels,
+          " elements to match the samples, got ", entropies);
+  require(!differential || options.edges == bin_edges::equal_width,
+          "histogram_entropy: a differential entropy needs bin_edges::equal_width");
+}
+
 inline histogram_result histogram_entropy_on(const host_executor& exec, matrix_view<const float> samples,
                                              vector_view<float> entropies, const histogram_options& options,
                                              histogram_entropy_kind kind) {
-  require(entropies.size() == samples.columns(), "histogram_entropy: entropies must have ", samples.columns(),
-          " elements to match the samples, got ", entropies.size());
   const bool differential = kind == histogram_entropy_kind::differential;
-  require(!differential || options.edges == bin_edges::equal_width,
-          "histogram_entropy: a differential entropy needs bin_edges::equal_width");
+  require_histogram_entropies(samples.columns(), entropies.size(), differential, options);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram_entropy", samples, options, {}, 1, result);
   const count_information information(channels, options.estimator);
