@@ -1,1 +1,3 @@
+#include <miq/information/affinity.cuh>
 #include <miq/information/correlation.cuh>
+#include <miq/information/histogram.cuh>

@@ -9,6 +9,7 @@
 #include <miq/core/random.hpp>
 
 #include "histogram_reference.hpp"
+#include "histogram_rules.hpp"
 #include "reference_channels.hpp"
 #include "test_support/catch.hpp"
 
@@ -27,14 +28,6 @@ miq::matrix<float> transposed(const miq::matrix<float>& m) {
   for (std::int64_t r = 0; r < m.rows(); ++r)
     for (std::int64_t c = 0; c < m.columns(); ++c) out(c, r) = m(r, c);
   return out;
-}
-
-histogram_options options_of(std::string_view rule) {
-  if (rule == "width_16") return {};
-  if (rule == "width_sqrt") return {.rule = bin_count_rule::square_root};
-  if (rule == "width_sturges") return {.rule = bin_count_rule::sturges};
-  if (rule == "width_fd") return {.rule = bin_count_rule::freedman_diaconis};
-  return {.edges = bin_edges::equal_frequency, .bins = rule.back() - '0'};
 }
 
 /// Channels with whole-number values 0 to `levels` - 1 that depend on each other: those are their bins.

@@ -21,13 +21,20 @@
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-/// Throws unless there are channels, at least `minimum_tokens` tokens, and only finite values.
-inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
-                            std::int64_t minimum_tokens) {
+/// Throws unless there are channels and at least `minimum_tokens` tokens, in any memory.
+template <class Space>
+void require_samples_shape(const char* function, const matrix_view<const float, Space>& samples,
+                           std::int64_t minimum_tokens) {
   require(samples.columns() > 0, function, ": samples must have at least one channel, got ",
           shape_text(samples.rows(), samples.columns()));
   require(samples.rows() >= minimum_tokens, function, ": samples must hold at least ", minimum_tokens, " tokens, got ",
           samples.rows());
+}
+
+/// The same, and only finite values.
+inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
+                            std::int64_t minimum_tokens) {
+  require_samples_shape(function, samples, minimum_tokens);
   exec.parallel_for(samples.rows(), [&](std::int64_t t) {
     const auto row = samples.row(t);
     for (std::int64_t c = 0; c < row.size(); ++c)
@@ -55,11 +62,14 @@ inline void require_pairs(const char* function, std::span<const channel_pair> pa
               channel, " in pair ", p);
 }
 
-inline void require_mi(const char* function, matrix_view<const float> samples, matrix_view<float> mi) {
+template <class Space>
+void require_mi(const char* function, const matrix_view<const float, Space>& samples,
+                const matrix_view<float, Space>& mi) {
   const auto channels = samples.columns();
   require(mi.rows() == channels && mi.columns() == channels, function, ": mi must be ", shape_text(channels, channels),
           " to match the samples, got ", shape_text(mi.rows(), mi.columns()));
-  require(!miq::detail::overlap(samples, matrix_view<const float>(mi)), function, ": mi must not overlap samples");
+  require(!miq::detail::overlap(samples, matrix_view<const float, Space>(mi)), function,
+          ": mi must not overlap samples");
 }
 
 /// [tokens, channels] to [channels, tokens], each channel in `leading` floats, the rest of which stays as it is.

@@ -27,6 +27,7 @@ inline namespace MIQ_INSTRUCTION_SET {
 /// One bit for each of the channels of a tile; 512 bits hold two tokens, since more channels would be wasted on small
 /// matrices.
 using bit_lanes [[gnu::vector_size(miq::detail::lanes * 4)]] = std::uint64_t;
+using byte_lanes [[gnu::vector_size(miq::detail::lanes * 4)]] = std::uint8_t;
 #if defined(__AVX512F__)
 inline constexpr std::int64_t tokens_of_vector = 2;
 #else
@@ -244,7 +245,7 @@ class tile_counter {
       for (std::int32_t high = 0; 4 * high < tile.codes; ++high) {
         bit_lanes matches[vectors];
         for (std::int64_t v = 0; v < vectors; ++v) {
-          bit_lanes match = ~bit_lanes{};
+          bit_lanes match = bit_lanes{} - 1;  // all ones; nvcc 13 gives up at ~bit_lanes{}
           for (std::size_t p = 2; p < planes; ++p) match &= ((high >> (p - 2)) & 1) != 0 ? taken[p][v] : ~taken[p][v];
           matches[v] = match;
         }
@@ -298,12 +299,11 @@ class tile_counter {
   /// Adds the sums of all codes from 1 on to the counts of the lanes, and starts them again.
   void flush(std::int32_t codes) {
     constexpr int vector_bytes = sizeof(bit_lanes);
-    using bytes [[gnu::vector_size(vector_bytes)]] = std::uint8_t;
     for (std::int32_t b = 1; b < codes; ++b) {
       auto* const sums = sums_of(b);
       auto* const counts = counts_.data() + b * tile_channels;
-      bytes square[8];
-      for (int p = 0; p < 8; ++p) square[p] = miq::detail::reinterpret_lanes<bytes>(sums[p]);
+      byte_lanes square[8];
+      for (int p = 0; p < 8; ++p) square[p] = miq::detail::reinterpret_lanes<byte_lanes>(sums[p]);
       // Bytes of eight planes that belong to the same eight lanes come together; then bits change places with planes.
       miq::detail::interleave_all(square);
       alignas(64) std::uint8_t low[8 * vector_bytes];
