@@ -75,6 +75,10 @@ class host_machine {
   void fetch(const T* from, std::int64_t count, T* to) const {
     std::copy_n(from, count, to);
   }
+  template <class T>
+  void fetch_rows(const T* from, std::int64_t leading, std::int64_t rows, std::int64_t columns, T* to) const {
+    for (std::int64_t r = 0; r < rows; ++r) std::copy_n(from + r * leading, columns, to + r * columns);
+  }
 
  private:
   std::int32_t lanes_;

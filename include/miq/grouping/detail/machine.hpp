@@ -18,7 +18,9 @@ enum class product_operand { as_is, transposed };
 //   multiply_many(count, ..., a_stride, ..., b_stride, ..., c_stride)
 //                                              `count` such products at distances of so many elements, beta = 0
 //   clear(to, count)                           zero bytes in `count` objects
-//   store(from, count, to), fetch(from, count, to)  copy from the host and to it; both wait
+//   store(from, count, to)                     copies from the host, whose array may go afterwards
+//   fetch(from, count, to)                     copies to the host, and waits
+//   fetch_rows(from, leading, rows, columns, to)    the same of a matrix, to one without padding
 //
 // On a device that is `device::grouping_machine`: kernels and cuBLAS on the executor's stream. Tests have one that runs
 // bodies on the host and multiplies by loops.
