@@ -62,9 +62,9 @@ TEST_CASE("k-means on a machine ends where no point is nearer to another mean", 
   CHECK(found.groups.groups() == s.groups);
   CHECK(found.groups == found.groups.canonical());
   CHECK(nearest(points, found));
-  CHECK(found.inertia == Approx(miq_test::reference::within_groups(to_double(points), found.groups.labels()))
-                             .epsilon(1e-5)
-                             .margin(1e-12));
+  CHECK(
+      found.inertia ==
+      Approx(miq_test::reference::within_groups(to_double(points), found.groups.labels())).epsilon(1e-5).margin(1e-12));
   for (int g = 0; g < s.groups; ++g)
     for (std::int64_t j = 0; j < s.d; ++j) {
       double mean = 0;
@@ -73,8 +73,8 @@ TEST_CASE("k-means on a machine ends where no point is nearer to another mean", 
       REQUIRE(static_cast<double>(found.centres(g, j)) == Approx(mean).margin(2e-7));
     }
   // The same random numbers: the inertia is the host's but for draws within rounding of a boundary.
-  const auto host = miq::grouping::kmeans(miq_test::threads(1), points,
-                                          {.groups = s.groups, .restarts = 4, .tolerance = 0.0F});
+  const auto host =
+      miq::grouping::kmeans(miq_test::threads(1), points, {.groups = s.groups, .restarts = 4, .tolerance = 0.0F});
   CHECK(found.inertia == Approx(host.inertia).epsilon(0.05).margin(1e-12));
 }
 
@@ -226,8 +226,8 @@ TEST_CASE("the memory of k-means holds every array up to large sizes", "[groupin
         // At least the points, the products and two sets of distances; beyond 2^31 bytes where the points are.
         const auto candidates = 2 + static_cast<std::int64_t>(std::log(groups));
         REQUIRE(at.layout.bytes() >= 4 * (n * d + at.together * groups * n + 2 * at.together * candidates * n));
-        REQUIRE(at.layout.bytes() <= 5 * n * d + 16 * at.together * groups * (n + d) + 64 * at.together * candidates * n +
-                                         64 * 64);
+        REQUIRE(at.layout.bytes() <=
+                5 * n * d + 16 * at.together * groups * (n + d) + 64 * at.together * candidates * n + 64 * 64);
         miq::grouping::detail::kmeans_arrays a;
         a.points = n;
         a.coordinates = d;

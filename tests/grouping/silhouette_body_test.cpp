@@ -26,8 +26,9 @@ miq::grouping::partition random_groups(std::int64_t n, std::int64_t groups) {
   std::vector<std::int32_t> labels(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i)
     labels[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(
-        i < groups ? i : static_cast<std::int64_t>(miq::random_hash(miq_test::seed(), static_cast<std::uint64_t>(i)) %
-                                                   static_cast<std::uint64_t>(groups)));
+        i < groups ? i
+                   : static_cast<std::int64_t>(miq::random_hash(miq_test::seed(), static_cast<std::uint64_t>(i)) %
+                                               static_cast<std::uint64_t>(groups)));
   return miq::grouping::partition(std::move(labels));
 }
 
@@ -36,7 +37,8 @@ void check(const miq::matrix<float>& distance, const miq::grouping::partition& g
   miq::matrix<float> padded(n, n + 3, std::nanf(""));
   for (std::int64_t i = 0; i < n; ++i) std::copy_n(&distance(i, 0), n, &padded(i, 0));
   const auto out = run({padded.data(), n, n, n + 3}, groups, lanes);
-  const auto expected = miq_test::reference::silhouette_widths(miq_test::reference::to_double(distance), groups.labels());
+  const auto expected =
+      miq_test::reference::silhouette_widths(miq_test::reference::to_double(distance), groups.labels());
   double mean = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     REQUIRE(out.widths[i] == Approx(expected[i]).margin(1e-12));

@@ -84,7 +84,8 @@ TEST_CASE("the block eigensolver on a machine finds the largest pairs", "[groupi
   };
   const auto s = GENERATE(size{257, 1}, size{300, 8}, size{521, 20}, size{700, 40});
   const bool separated = GENERATE(true, false);
-  const auto m = separated ? low_rank(s.n, s.count + 2, miq_test::seed()) : miq_test::random_symmetric(miq_test::seed(), s.n);
+  const auto m =
+      separated ? low_rank(s.n, s.count + 2, miq_test::seed()) : miq_test::random_symmetric(miq_test::seed(), s.n);
   const auto spaced = padded(m);
   const auto found = pairs_of({spaced.data(), s.n, s.n, s.n + 5}, s.count, {});
   CHECK(found.solver == eigen_solver::block_krylov);
@@ -183,7 +184,8 @@ TEST_CASE("components on a machine follow a shuffled path and a star", "[groupin
   CHECK(two.connected_components == 2);
   std::vector<std::int32_t> half(n);
   for (std::size_t k = 0; k < order.size(); ++k)
-    half[static_cast<std::size_t>(order[k])] = (k < 100) == (std::find(order.begin(), order.end(), 0) - order.begin() < 100) ? 0 : 1;
+    half[static_cast<std::size_t>(order[k])] =
+        (k < 100) == (std::find(order.begin(), order.end(), 0) - order.begin() < 100) ? 0 : 1;
   CHECK(two.component == half);
   CHECK(graph(star).connected_components == 1);
 }
@@ -199,8 +201,8 @@ TEST_CASE("normalised affinities on a machine follow the formula and are symmetr
   const std::vector<std::int32_t> connected(g.connected.begin(), g.connected.end());
   const std::int64_t left = n - 2;
   miq::matrix<float> out(left, left, -7.0F);
-  miq_test::host_machine(lanes).launch("", detail::normalised_affinity_body{m.data(), n, left, connected.data(),
-                                                                           g.inverse_root.data(), out.data()});
+  miq_test::host_machine(lanes).launch(
+      "", detail::normalised_affinity_body{m.data(), n, left, connected.data(), g.inverse_root.data(), out.data()});
   miq::matrix<float> kept(left, left);
   for (std::int64_t i = 0; i < left; ++i)
     for (std::int64_t j = 0; j < left; ++j)
@@ -227,8 +229,8 @@ TEST_CASE("spectral clustering on a machine finds blocks as the host does", "[gr
   CHECK(found.eigen_converged);
   CHECK(found.isolated == 0);
   CHECK(found.components == 1);
-  const auto exact = miq_test::reference::eigenvalues(
-      miq_test::reference::normalised_affinity(to_double(model.affinity)));
+  const auto exact =
+      miq_test::reference::eigenvalues(miq_test::reference::normalised_affinity(to_double(model.affinity)));
   REQUIRE(found.eigenvalues.size() == 4);
   for (int j = 0; j < 4; ++j)
     CHECK(static_cast<double>(found.eigenvalues[static_cast<std::size_t>(j)]) == Approx(exact(j)).margin(1e-5));
@@ -292,10 +294,10 @@ TEST_CASE("matrices that are not affinities are rejected on a machine", "[groupi
   bad(8, 8) = -0.0F;
   bad(2, 1) = -0.0F;
   bad(1, 2) = 0.0F;  // equal
-  CHECK_THROWS_WITH(detail::require_symmetric_on_machine(miq_test::host_machine(lanes), bad.data(), 70, 70, "f", "m",
-                                                         detail::sign_rule::not_negative, detail::diagonal_rule::zero,
-                                                         &faults),
-                    "f: m must have a zero diagonal, got 1 elements that are not 0");
+  CHECK_THROWS_WITH(
+      detail::require_symmetric_on_machine(miq_test::host_machine(lanes), bad.data(), 70, 70, "f", "m",
+                                           detail::sign_rule::not_negative, detail::diagonal_rule::zero, &faults),
+      "f: m must have a zero diagonal, got 1 elements that are not 0");
 }
 
 TEST_CASE("the memory of spectral clustering holds each phase", "[grouping][body]") {

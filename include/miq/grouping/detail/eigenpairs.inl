@@ -281,8 +281,8 @@ class host_krylov_space {
 /// H = V^T A V, `A V = V H + R E^T` holds, where R is what the last block's image has outside V and E picks that block.
 /// So the residual of a Ritz vector V y is |R y_last|, known without another product.
 ///
-/// What has a row for each row of A is the space's business (`host_krylov_space`, or one in a device's memory); the small
-/// matrices are here, in double precision.
+/// What has a row for each row of A is the space's business (`host_krylov_space`, or one in a device's memory); the
+/// small matrices are here, in double precision.
 template <class Space>
 class block_krylov {
  public:
@@ -381,8 +381,7 @@ class block_krylov {
   }
 
   bool finish(eigenpairs_result& result) {
-    result =
-        space_.measured(size_, ritz_.eigenvectors().middleCols(size_ - count_, count_).rowwise().reverse(), norm_);
+    result = space_.measured(size_, ritz_.eigenvectors().middleCols(size_ - count_, count_).rowwise().reverse(), norm_);
     ++products_;
     return static_cast<double>(result.residual) <= options_.tolerance;
   }
@@ -415,9 +414,9 @@ bool iterate_in(Space& space, std::int64_t count, const krylov_shape& shape, con
   const bool done = iteration.run(result);
   products = iteration.products();
   if (!done && !options.dense_fallback)
-    throw numerical_error(miq::detail::join_message(
-        "largest_eigenpairs: the block iteration did not reach tolerance ", options.tolerance, " for ", count,
-        " pairs within ", products, " products, and dense_fallback is false"));
+    throw numerical_error(miq::detail::join_message("largest_eigenpairs: the block iteration did not reach tolerance ",
+                                                    options.tolerance, " for ", count, " pairs within ", products,
+                                                    " products, and dense_fallback is false"));
   result.solver = eigen_solver::block_krylov;
   return done;
 }

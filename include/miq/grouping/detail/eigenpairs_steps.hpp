@@ -36,6 +36,17 @@ struct eigenpairs_layout {
   }
 };
 
+/// The memory of a call that checks the matrix first.
+struct eigenpairs_call_layout {
+  miq::detail::workspace_layout layout;
+  std::int64_t faults, iteration;
+
+  eigenpairs_call_layout(std::int64_t n, std::int64_t count, std::int64_t dense_up_to) {
+    faults = layout.add<matrix_faults>(1);
+    iteration = layout.add<std::byte>(eigenpairs_layout(n, count, dense_up_to).layout.bytes());
+  }
+};
+
 /// `host_krylov_space` in a machine's memory. Sums over rows are cut as on the host.
 template <class Machine>
 class machine_krylov_space {

@@ -45,12 +45,12 @@ struct symmetric_check_body {
     auto* const mirror = reinterpret_cast<float*>(slots + lanes);
     const auto at = miq::detail::upper_tile(block, columns, tile);
     for (std::int64_t k = group.rank(); k < at.columns * at.rows; k += group.size())
-      mirror[k / at.rows * (tile + 1) + k % at.rows] =
-          m[(at.column + k / at.rows) * leading + at.row + k % at.rows];
+      mirror[k / at.rows * (tile + 1) + k % at.rows] = m[(at.column + k / at.rows) * leading + at.row + k % at.rows];
     group.sync();
     std::int64_t not_finite = 0, negative = 0, asymmetric = 0, diagonal = 0;
+    constexpr float most_finite = std::numeric_limits<float>::max();
     const auto look = [&](float value) {
-      if (!(std::fabs(value) <= std::numeric_limits<float>::max()))
+      if (!(std::fabs(value) <= most_finite))
         ++not_finite;
       else if (!negative_allowed && value < 0)
         ++negative;
@@ -82,8 +82,8 @@ struct symmetric_check_body {
   }
 };
 
-/// Sums of rows without their diagonal elements, added in the order of `row_sum` on the host: eight running sums of what
-/// is before the diagonal, eight of what is after it. So degrees are the host's to the bit.
+/// Sums of rows without their diagonal elements, added in the order of `row_sum` on the host: eight running sums of
+/// what is before the diagonal, eight of what is after it. So degrees are the host's to the bit.
 struct row_sums_body {
   static constexpr int lanes = 256;
   static constexpr std::int64_t running = 8;

@@ -35,25 +35,27 @@ struct kmeans_arrays {
   std::int64_t coordinates = 0;  // d
   std::int64_t groups = 0;       // k
   std::int64_t starts = 0;
-  std::int64_t candidates = 0;         // drawn for each centre but the first
-  double threshold = 0;                // sum of squared moves at which an iteration is the last
-  const float* values = nullptr;       // [n, d], moved to their mean
-  float* centres = nullptr;            // [starts, k, d]
-  float* half_norms = nullptr;         // [starts, k]
-  float* products = nullptr;           // [starts, k, n], of centres and points
-  std::int32_t* members = nullptr;     // [starts, k, n], the points of each group; the memory of `products`
-  float* closest[2] = {};              // [starts, candidates, n], squared distances to the centres and a candidate
-  double* potentials = nullptr;        // [starts, point tiles, candidates], their sums
-  std::int64_t* drawn = nullptr;       // [starts, candidates]
-  std::int32_t* labels = nullptr;      // [starts, n]
-  std::int32_t* previous = nullptr;    // [starts, n]
-  std::int32_t* counts = nullptr;      // [starts, k], points of each group
-  double* squares = nullptr;           // [starts, n], squared distances to the own centre
-  double* moves = nullptr;             // [starts, k, coordinate tiles], squared moves of the centres
-  kmeans_state* states = nullptr;      // [starts]
+  std::int64_t candidates = 0;       // drawn for each centre but the first
+  double threshold = 0;              // sum of squared moves at which an iteration is the last
+  const float* values = nullptr;     // [n, d], moved to their mean
+  float* centres = nullptr;          // [starts, k, d]
+  float* half_norms = nullptr;       // [starts, k]
+  float* products = nullptr;         // [starts, k, n], of centres and points
+  std::int32_t* members = nullptr;   // [starts, k, n], the points of each group; the memory of `products`
+  float* closest[2] = {};            // [starts, candidates, n], squared distances to the centres and a candidate
+  double* potentials = nullptr;      // [starts, point tiles, candidates], their sums
+  std::int64_t* drawn = nullptr;     // [starts, candidates]
+  std::int32_t* labels = nullptr;    // [starts, n]
+  std::int32_t* previous = nullptr;  // [starts, n]
+  std::int32_t* counts = nullptr;    // [starts, k], points of each group
+  double* squares = nullptr;         // [starts, n], squared distances to the own centre
+  double* moves = nullptr;           // [starts, k, coordinate tiles], squared moves of the centres
+  kmeans_state* states = nullptr;    // [starts]
 
   MIQ_HOST_DEVICE std::int64_t point_tiles() const { return (points + point_tile - 1) / point_tile; }
-  MIQ_HOST_DEVICE std::int64_t coordinate_tiles() const { return (coordinates + coordinate_tile - 1) / coordinate_tile; }
+  MIQ_HOST_DEVICE std::int64_t coordinate_tiles() const {
+    return (coordinates + coordinate_tile - 1) / coordinate_tile;
+  }
   MIQ_HOST_DEVICE std::int64_t rows_of(std::int64_t tile) const {
     const auto left = points - tile * point_tile;
     return left < point_tile ? left : point_tile;
@@ -81,9 +83,7 @@ struct kmeans_draw_body {
   std::int64_t centre = 0;  // 0 to k; at k nothing more is drawn
 
   std::int64_t blocks() const { return a.starts; }
-  std::int64_t scratch_bytes() const {
-    return (a.candidates + 1) * static_cast<std::int64_t>(sizeof(double));
-  }
+  std::int64_t scratch_bytes() const { return (a.candidates + 1) * static_cast<std::int64_t>(sizeof(double)); }
 
   template <execution_group Group>
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t start, std::byte* scratch) const {
@@ -110,7 +110,8 @@ struct kmeans_draw_body {
       }
       group.sync();
       const float* const from = a.values + *place * a.coordinates;
-      for (std::int64_t j = group.rank(); j < a.coordinates; j += group.size()) a.centre(start, centre - 1)[j] = from[j];
+      for (std::int64_t j = group.rank(); j < a.coordinates; j += group.size())
+        a.centre(start, centre - 1)[j] = from[j];
     }
     if (centre == a.groups) return;
     const auto n = static_cast<std::uint64_t>(a.points);
@@ -265,7 +266,8 @@ struct kmeans_nearest_body {
     const auto first = block % all * tile;
     const auto last = first + tile < a.points ? first + tile : a.points;
     for (std::int64_t i = first + group.rank(); i < last; i += group.size()) {
-      float smallest = std::numeric_limits<float>::infinity();
+      constexpr float beyond = std::numeric_limits<float>::infinity();
+      float smallest = beyond;
       std::int32_t nearest = 0;
       for (std::int64_t g = 0; g < a.groups; ++g) {
         const auto at = start * a.groups + g;
@@ -290,9 +292,7 @@ struct kmeans_measure_body {
   bool always = false;
 
   std::int64_t blocks() const { return a.starts * a.point_tiles(); }
-  std::int64_t scratch_bytes() const {
-    return a.point_tile * a.slices * static_cast<std::int64_t>(sizeof(double));
-  }
+  std::int64_t scratch_bytes() const { return a.point_tile * a.slices * static_cast<std::int64_t>(sizeof(double)); }
 
   template <execution_group Group>
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte* scratch) const {
@@ -428,9 +428,7 @@ struct kmeans_means_body {
   kmeans_arrays a;
 
   std::int64_t blocks() const { return a.starts * a.groups * a.coordinate_tiles(); }
-  std::int64_t scratch_bytes() const {
-    return (member_slices + 1) * width * static_cast<std::int64_t>(sizeof(double));
-  }
+  std::int64_t scratch_bytes() const { return (member_slices + 1) * width * static_cast<std::int64_t>(sizeof(double)); }
 
   template <execution_group Group>
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte* scratch) const {
@@ -583,6 +581,7 @@ struct kmeans_moments_body {
     const auto j0 = block % column_tiles() * width;
     const auto i0 = block / column_tiles() * height;
     const auto i1 = i0 + height < rows ? i0 + height : rows;
+    constexpr auto most_finite = static_cast<double>(std::numeric_limits<float>::max());
     std::int64_t bad = 0;
     for (std::int64_t k = group.rank(); k < slices * width; k += group.size()) {
       const auto j = j0 + k % width;
@@ -592,7 +591,7 @@ struct kmeans_moments_body {
           const auto value = static_cast<double>(points[i * leading + j]);
           if (means == nullptr) {
             sum += value;
-            if (!(std::fabs(value) <= static_cast<double>(std::numeric_limits<float>::max()))) ++bad;
+            if (!(std::fabs(value) <= most_finite)) ++bad;
           } else {
             const double away = std::fabs(value - means[j]);
             sum += away * away;

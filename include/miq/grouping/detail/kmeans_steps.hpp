@@ -68,16 +68,21 @@ machine_centring centre_on_machine(const Machine& machine, const float* points, 
                                    std::int64_t d, const kmeans_layout& at, std::byte* scratch) {
   auto* const means = place<double>(scratch, at.means);
   auto* const not_finite = place<std::int64_t>(scratch, at.not_finite);
-  kmeans_moments_body moments{points, leading, n, d, nullptr, place<double>(scratch, at.column_sums),
-                              place<double>(scratch, at.largest), place<double>(scratch, at.squares_of_tiles),
+  kmeans_moments_body moments{points,
+                              leading,
+                              n,
+                              d,
+                              nullptr,
+                              place<double>(scratch, at.column_sums),
+                              place<double>(scratch, at.largest),
+                              place<double>(scratch, at.squares_of_tiles),
                               not_finite};
   machine.clear(not_finite, 1);
   machine.launch("kmeans: sums of columns", moments);
   std::int64_t bad = 0;
   machine.fetch(not_finite, 1, &bad);
   miq::detail::require(bad == 0, "kmeans: points must be finite, got ", bad, " values that are not");
-  machine.launch("kmeans: means of columns",
-                 kmeans_column_means_body{n, d, moments.row_tiles(), moments.sums, means});
+  machine.launch("kmeans: means of columns", kmeans_column_means_body{n, d, moments.row_tiles(), moments.sums, means});
   moments.means = means;
   machine.launch("kmeans: distances from the mean", moments);
 

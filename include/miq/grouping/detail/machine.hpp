@@ -13,8 +13,8 @@ enum class product_operand { as_is, transposed };
 //
 //   launch(name, body)                         runs a kernel body (core/group.hpp)
 //   multiply(op_a, op_b, rows, columns, depth, alpha, a, a_leading, b, b_leading, beta, c, c_leading)
-//                                              c = alpha op(a) op(b) + beta c, in single precision, row by row; c is not
-//                                              read where beta is 0
+//                                              c = alpha op(a) op(b) + beta c, in single precision, row by row; c is
+//                                              not read where beta is 0
 //   multiply_many(count, ..., a_stride, ..., b_stride, ..., c_stride)
 //                                              `count` such products at distances of so many elements, beta = 0
 //   clear(to, count)                           zero bytes in `count` objects

@@ -8,6 +8,7 @@
 
 #include <miq/core/group.hpp>
 #include <miq/core/workspace.hpp>
+#include <miq/grouping/detail/graph_body.hpp>
 #include <miq/grouping/detail/machine.hpp>
 #include <miq/grouping/partition.hpp>
 
@@ -49,12 +50,12 @@ struct silhouette_body {
 
   const float* distance = nullptr;  // [n, n]
   std::int64_t leading = 0;
-  std::int64_t columns = 0;               // n
-  std::int64_t groups = 0;                // k
-  const std::int32_t* labels = nullptr;   // [n]
-  const std::int32_t* listed = nullptr;   // [n], see silhouette_lists
-  const std::int64_t* begin = nullptr;    // [4 k + 1]
-  double* widths = nullptr;               // [n]
+  std::int64_t columns = 0;              // n
+  std::int64_t groups = 0;               // k
+  const std::int32_t* labels = nullptr;  // [n]
+  const std::int32_t* listed = nullptr;  // [n], see silhouette_lists
+  const std::int64_t* begin = nullptr;   // [4 k + 1]
+  double* widths = nullptr;              // [n]
 
   /// Rows of a block: enough sums for all lanes, but no more.
   MIQ_HOST_DEVICE std::int64_t rows() const {
@@ -77,9 +78,10 @@ struct silhouette_body {
     auto* const sums = nearest + rows();                      // [rows, groups at once, 4]
     const auto first = block * rows();
     const auto height = first + rows() < columns ? rows() : columns - first;
+    constexpr double beyond = std::numeric_limits<double>::infinity();
     for (std::int64_t r = group.rank(); r < height; r += group.size()) {
       within[r] = 0;
-      nearest[r] = std::numeric_limits<double>::infinity();
+      nearest[r] = beyond;
     }
     for (std::int64_t g0 = 0; g0 < groups; g0 += groups_at_once()) {
       const auto count = g0 + groups_at_once() < groups ? groups_at_once() : groups - g0;
@@ -93,21 +95,29 @@ struct silhouette_body {
         sums[k] = sum;
       }
       group.sync();
-      for (std::int64_t r = group.rank(); r < height; r += group.size())
-        for (std::int64_t g = 0; g < count; ++g) {
-          const double* const s = sums + (r * count + g) * silhouette_sums;
-          const double sum = (s[0] + s[1]) + (s[2] + s[3]);
-          const auto size = static_cast<double>(size_of(g0 + g));
-          if (g0 + g == labels[first + r])
-            within[r] = sum / (size > 2 ? size - 1 : 1.0);
-          else if (sum / size < nearest[r])
-            nearest[r] = sum / size;
-        }
+      for (std::int64_t k = group.rank(); k < height * count; k += group.size()) {
+        double* const s = sums + k * silhouette_sums;
+        const auto g = g0 + k % count;
+        auto size = size_of(g);
+        if (g == labels[first + k / count] && size > 1) --size;  // without itself
+        s[0] = ((s[0] + s[1]) + (s[2] + s[3])) / static_cast<double>(size);
+      }
+      group.sync();
+      for (std::int64_t r = group.rank(); r < height; r += group.size()) {
+        const double* const means = sums + r * width;
+        const auto own = labels[first + r] - g0;
+        double least = nearest[r];
+        for (std::int64_t g = 0; g < count; ++g)
+          if (g != own && means[g * silhouette_sums] < least) least = means[g * silhouette_sums];
+        nearest[r] = least;
+        if (own >= 0 && own < count) within[r] = means[own * silhouette_sums];
+      }
     }
     for (std::int64_t r = group.rank(); r < height; r += group.size()) {
-      const double larger = within[r] > nearest[r] ? within[r] : nearest[r];
+      const double a = within[r], b = nearest[r];
+      const double larger = a > b ? a : b;
       const bool alone = size_of(labels[first + r]) == 1;
-      widths[first + r] = alone || larger == 0 ? 0.0 : (nearest[r] - within[r]) / larger;
+      widths[first + r] = alone || larger == 0 ? 0.0 : (b - a) / larger;
     }
   }
 
@@ -117,12 +127,13 @@ struct silhouette_body {
   }
 };
 
-/// The memory of `silhouette_on_machine`.
+/// The memory of `silhouette_on_machine`, and of the checks before.
 struct silhouette_layout {
   miq::detail::workspace_layout layout;
-  std::int64_t labels, listed, begin, widths;
+  std::int64_t faults, labels, listed, begin, widths;
 
   silhouette_layout(std::int64_t n, std::int64_t groups) {
+    faults = layout.add<matrix_faults>(1);
     labels = layout.add<std::int32_t>(n);
     listed = layout.add<std::int32_t>(n);
     begin = layout.add<std::int64_t>(groups * silhouette_sums + 1);

@@ -13,8 +13,7 @@ inline void require_spectral_shape(const spectral_options& options, std::int64_t
   using miq::detail::require;
   require_spectral_options(options, "spectral");
   require(options.groups >= 1, "spectral: groups must be at least 1, got ", options.groups);
-  require(rows == columns && rows > 0, "spectral: affinity must be [n, n] with n at least 1, got ",
-          miq::detail::shape_text(rows, columns));
+  require_square(rows, columns, "spectral", "affinity");
   require(options.groups <= rows, "spectral: groups must be at most the ", rows, " columns of affinity, got ",
           options.groups);
 }
@@ -36,8 +35,8 @@ spectral_result spectral_result_of(const affinity_graph& graph, eigenpairs_resul
   }
   kmeans_result clusters;
   clusters.converged = true;
-  result.groups = divide_with(cluster, graph, pairs.vectors, options.groups, kmeans_options_of(options), clusters,
-                              resource);
+  result.groups =
+      divide_with(cluster, graph, pairs.vectors, options.groups, kmeans_options_of(options), clusters, resource);
   result.inertia = clusters.inertia;
   result.iterations = clusters.iterations;
   result.relocated = clusters.relocated;
