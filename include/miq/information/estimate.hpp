@@ -13,9 +13,11 @@ struct channel_pair {
 
 /// What happened on the way, whatever the estimator.
 struct estimate_result {
-  std::int64_t constant = 0;  ///< channels with one value only; their information and discrete entropy are exactly 0
-  std::int64_t negative = 0;  ///< pairs (i < j) with a negative estimate: kept, or set to 0 where the options say so
-  bool few_tokens = false;    ///< fewer tokens than the estimator needs for a useful value, though it can be computed
+  std::int64_t constant = 0;    ///< channels with one value only; their information and discrete entropy are exactly 0
+  std::int64_t negative = 0;    ///< pairs (i < j) with a negative estimate: kept, or set to 0 where the options say so
+  bool few_tokens = false;      ///< fewer tokens than the estimator needs for a useful value, though it can be computed
+  std::int64_t not_finite = 0;  ///< on a device: channels with a NaN or an infinity, whose information is NaN; on the
+                                ///< host these are errors
 };
 
 }  // namespace miq::information

@@ -24,6 +24,7 @@ struct matrix_faults {
 /// Compares a tile with its mirror image, read row by row into scratch.
 struct symmetric_check_body {
   static constexpr int lanes = 256;
+  static constexpr float most_finite = std::numeric_limits<float>::max();
   static constexpr std::int64_t tile = 32;
 
   const float* m = nullptr;  // [n, n]
@@ -48,7 +49,6 @@ struct symmetric_check_body {
       mirror[k / at.rows * (tile + 1) + k % at.rows] = m[(at.column + k / at.rows) * leading + at.row + k % at.rows];
     group.sync();
     std::int64_t not_finite = 0, negative = 0, asymmetric = 0, diagonal = 0;
-    constexpr float most_finite = std::numeric_limits<float>::max();
     const auto look = [&](float value) {
       if (!(std::fabs(value) <= most_finite))
         ++not_finite;

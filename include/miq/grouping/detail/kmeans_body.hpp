@@ -250,6 +250,7 @@ struct kmeans_prepare_body {
 /// Labels of the nearest centres: the smallest |c|^2 / 2 - x.c, of equal ones the first; and the groups' counts.
 struct kmeans_nearest_body {
   static constexpr int lanes = 256;
+  static constexpr float beyond = std::numeric_limits<float>::infinity();
   static constexpr std::int64_t tile = 256;
 
   kmeans_arrays a;
@@ -266,7 +267,6 @@ struct kmeans_nearest_body {
     const auto first = block % all * tile;
     const auto last = first + tile < a.points ? first + tile : a.points;
     for (std::int64_t i = first + group.rank(); i < last; i += group.size()) {
-      constexpr float beyond = std::numeric_limits<float>::infinity();
       float smallest = beyond;
       std::int32_t nearest = 0;
       for (std::int64_t g = 0; g < a.groups; ++g) {
@@ -553,6 +553,7 @@ struct kmeans_moments_body {
   static constexpr int lanes = 256;
   static constexpr std::int64_t width = 32;  // columns of a tile
   static constexpr std::int64_t height = 512;
+  static constexpr double most_finite = std::numeric_limits<float>::max();
   static constexpr std::int64_t slices = 8;
 
   const float* points = nullptr;  // [rows, columns]
@@ -581,7 +582,6 @@ struct kmeans_moments_body {
     const auto j0 = block % column_tiles() * width;
     const auto i0 = block / column_tiles() * height;
     const auto i1 = i0 + height < rows ? i0 + height : rows;
-    constexpr auto most_finite = static_cast<double>(std::numeric_limits<float>::max());
     std::int64_t bad = 0;
     for (std::int64_t k = group.rank(); k < slices * width; k += group.size()) {
       const auto j = j0 + k % width;

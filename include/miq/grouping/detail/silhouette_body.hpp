@@ -46,6 +46,7 @@ inline silhouette_lists make_silhouette_lists(const partition& groups) {
 /// Widths of a few rows a block; groups are taken some at a time, so that their sums fit into scratch.
 struct silhouette_body {
   static constexpr int lanes = 256;
+  static constexpr double beyond = std::numeric_limits<double>::infinity();
   static constexpr std::int64_t most_sums = 4096;  // at once, of all rows of a block
 
   const float* distance = nullptr;  // [n, n]
@@ -78,7 +79,6 @@ struct silhouette_body {
     auto* const sums = nearest + rows();                      // [rows, groups at once, 4]
     const auto first = block * rows();
     const auto height = first + rows() < columns ? rows() : columns - first;
-    constexpr double beyond = std::numeric_limits<double>::infinity();
     for (std::int64_t r = group.rank(); r < height; r += group.size()) {
       within[r] = 0;
       nearest[r] = beyond;

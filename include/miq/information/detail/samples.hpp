@@ -21,13 +21,20 @@
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-/// Throws unless there are channels, at least `minimum_tokens` tokens, and only finite values.
-inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
-                            std::int64_t minimum_tokens) {
+/// Throws unless there are channels, and at least `minimum_tokens` tokens.
+template <class Space>
+void require_samples_shape(const char* function, const matrix_view<const float, Space>& samples,
+                           std::int64_t minimum_tokens) {
   require(samples.columns() > 0, function, ": samples must have at least one channel, got ",
           shape_text(samples.rows(), samples.columns()));
   require(samples.rows() >= minimum_tokens, function, ": samples must hold at least ", minimum_tokens, " tokens, got ",
           samples.rows());
+}
+
+/// The same, and only finite values.
+inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
+                            std::int64_t minimum_tokens) {
+  require_samples_shape(function, samples, minimum_tokens);
   exec.parallel_for(samples.rows(), [&](std::int64_t t) {
     const auto row = samples.row(t);
     for (std::int64_t c = 0; c < row.size(); ++c)
@@ -45,21 +52,29 @@ inline void require_channel(const char* function, const char* name, vector_view<
     require(std::isfinite(values[t]), function, ": ", name, " must be finite, got ", values[t], " at token ", t);
 }
 
-inline void require_pairs(const char* function, std::span<const channel_pair> pairs, std::int64_t channels,
-                          vector_view<float> out) {
-  require(out.size() == static_cast<std::int64_t>(pairs.size()), function, ": mi must have ", pairs.size(),
-          " elements to match the pairs, got ", out.size());
+inline void require_pairs_in_range(const char* function, std::span<const channel_pair> pairs, std::int64_t channels) {
   for (std::size_t p = 0; p < pairs.size(); ++p)
     for (const auto channel : {pairs[p].first, pairs[p].second})
       require(channel >= 0 && channel < channels, function, ": pairs must be of channels 0 to ", channels - 1, ", got ",
               channel, " in pair ", p);
 }
 
-inline void require_mi(const char* function, matrix_view<const float> samples, matrix_view<float> mi) {
+template <class Space>
+void require_pairs(const char* function, std::span<const channel_pair> pairs, std::int64_t channels,
+                   const vector_view<float, Space>& out) {
+  require(out.size() == static_cast<std::int64_t>(pairs.size()), function, ": mi must have ", pairs.size(),
+          " elements to match the pairs, got ", out.size());
+  require_pairs_in_range(function, pairs, channels);
+}
+
+template <class Space>
+void require_mi(const char* function, const matrix_view<const float, Space>& samples,
+                const matrix_view<float, Space>& mi) {
   const auto channels = samples.columns();
   require(mi.rows() == channels && mi.columns() == channels, function, ": mi must be ", shape_text(channels, channels),
           " to match the samples, got ", shape_text(mi.rows(), mi.columns()));
-  require(!miq::detail::overlap(samples, matrix_view<const float>(mi)), function, ": mi must not overlap samples");
+  require(!miq::detail::overlap(samples, matrix_view<const float, Space>(mi)), function,
+          ": mi must not overlap samples");
 }
 
 /// [tokens, channels] to [channels, tokens], each channel in `leading` floats, the rest of which stays as it is.
@@ -91,11 +106,20 @@ class listed_channels {
   std::int64_t column(std::int64_t place) const { return columns_[static_cast<std::size_t>(place)]; }
   /// Where a channel is that occurs.
   std::int64_t place(std::int64_t channel) const { return places_[static_cast<std::size_t>(channel)]; }
+  std::span<const std::int64_t> columns() const { return columns_; }
 
  private:
   std::pmr::vector<std::int64_t> places_;
   std::pmr::vector<std::int64_t> columns_;
 };
+
+/// A list of pairs, by places; of each pair the channel with the smaller column first, as in the order of all pairs.
+inline std::vector<channel_pair> pairs_of_places(std::span<const channel_pair> pairs, const listed_channels& listed) {
+  std::vector<channel_pair> result;
+  result.reserve(pairs.size());
+  for (const auto& [i, j] : pairs) result.push_back({listed.place(std::min(i, j)), listed.place(std::max(i, j))});
+  return result;
+}
 
 /// Two channels as the columns of a matrix.
 inline matrix<float> side_by_side(const host_executor& exec, const char* function, vector_view<const float> x,
