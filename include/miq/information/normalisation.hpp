@@ -22,6 +22,10 @@ enum class normalisation {
 /// What happened on the way.
 struct normalisation_result {
   std::int64_t clipped = 0;  ///< pairs i < j with I < 0 that `correlation` or `information_coefficient` took as 0
+  std::int64_t not_finite =
+      0;                      ///< on a device: pairs i < j whose information is NaN or infinite, and whose value is NaN
+  std::int64_t unusable = 0;  ///< on a device: pairs i < j, others than these, whose entropies do not allow the ratio
+                              ///< (see `throws` below), and whose value is NaN; on the host both are errors
 };
 
 /// Normalises a matrix of mutual information.

@@ -10,13 +10,20 @@
 
 #include <miq/calibration/detail/accumulator_stream.hpp>
 #include <miq/calibration/detail/tile.hpp>
-#include <miq/core/random.hpp>
 
 namespace miq::calibration {
 namespace detail {
 
 using miq::detail::require;
 using miq::detail::shape_text;
+
+inline void require_accumulator(const char* function, std::int64_t columns, const accumulator_options& options) {
+  require(columns >= 1 && columns <= max_columns, function, ": columns must be 1 to 2^24, got ", columns);
+  require(options.sample_tokens >= 0 && options.sample_tokens <= max_sample_tokens, function,
+          ": sample_tokens must be 0 to 2^31, got ", options.sample_tokens);
+  require(options.first_token >= 0 && options.first_token <= max_token, function,
+          ": first_token must be 0 to 2^62, got ", options.first_token);
+}
 
 /// Throws if a value is NaN, infinite or too large. Reads the batch once, all threads.
 inline void require_usable(const host_executor& exec, const char* function, matrix_view<const float> batch) {
@@ -150,21 +157,9 @@ class whole {
 
 /// Puts a batch's tokens into the sample; memory has been made. Does not throw.
 inline void sample_batch(accumulator_state& state, matrix_view<const float> batch) {
-  auto& heap = state.heap;
   for (std::int64_t t = 0; t < batch.rows(); ++t) {
-    const auto index = state.next_token + t;
-    sampled_token token{random_hash(state.seed, static_cast<std::uint64_t>(index)), index,
-                        static_cast<std::int64_t>(heap.size())};
-    if (token.slot == state.sample_tokens) {
-      if (!(token < heap.front())) continue;
-      token.slot = heap.front().slot;
-      std::pop_heap(heap.begin(), heap.end());
-      heap.back() = token;
-    } else {
-      heap.push_back(token);
-    }
-    std::push_heap(heap.begin(), heap.end());
-    copy_row(&batch(t, 0), state.columns, state.sample_rows.data() + token.slot * state.columns);
+    const auto slot = offer_token(state.heap, state.sample_tokens, state.seed, state.next_token + t);
+    if (slot >= 0) copy_row(&batch(t, 0), state.columns, state.sample_rows.data() + slot * state.columns);
   }
 }
 
@@ -358,12 +353,7 @@ inline token_sample sample_of(const accumulator_state& state) {
 inline accumulator::accumulator(std::int64_t columns, const accumulator_options& options,
                                 std::pmr::memory_resource* resource)
     : state_(resource) {
-  using miq::detail::require;
-  require(columns >= 1 && columns <= detail::max_columns, "accumulator: columns must be 1 to 2^24, got ", columns);
-  require(options.sample_tokens >= 0 && options.sample_tokens <= detail::max_sample_tokens,
-          "accumulator: sample_tokens must be 0 to 2^31, got ", options.sample_tokens);
-  require(options.first_token >= 0 && options.first_token <= detail::max_token,
-          "accumulator: first_token must be 0 to 2^62, got ", options.first_token);
+  detail::require_accumulator("accumulator", columns, options);
   state_.columns = columns;
   state_.sample_tokens = options.sample_tokens;
   state_.seed = options.seed;

@@ -1,6 +1,7 @@
 // What an accumulator holds between two batches.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -9,6 +10,7 @@
 
 #include <miq/calibration/detail/upper_blocks.hpp>
 #include <miq/core/matrix.hpp>
+#include <miq/core/random.hpp>
 
 namespace miq::calibration::detail {
 
@@ -70,6 +72,34 @@ struct sampled_token {
 
   friend bool operator<(const sampled_token& a, const sampled_token& b) { return a.hash < b.hash; }
 };
+
+/// Offers the token at `index` of the stream to a sample of at most `limit`, `heap`. Returns the row where it goes, or
+/// -1 if it stays out. Makes room in `heap` unless there is some.
+template <class Heap>
+std::int64_t offer_token(Heap& heap, std::int64_t limit, std::uint64_t seed, std::int64_t index) {
+  sampled_token token{random_hash(seed, static_cast<std::uint64_t>(index)), index,
+                      static_cast<std::int64_t>(heap.size())};
+  if (token.slot == limit) {
+    if (!(token < heap.front())) return -1;
+    token.slot = heap.front().slot;
+    std::pop_heap(heap.begin(), heap.end());
+    heap.back() = token;
+  } else {
+    heap.push_back(token);
+  }
+  std::push_heap(heap.begin(), heap.end());
+  return token.slot;
+}
+
+/// Two sets of n and m tokens are joined by: sum of products += weight * d d^T, with this weight and the difference d
+/// of their means (Chan, Golub and LeVeque 1979).
+MIQ_HOST_DEVICE constexpr double join_weight(std::int64_t n, std::int64_t m) {
+  return static_cast<double>(n) * static_cast<double>(m) / (static_cast<double>(n) + static_cast<double>(m));
+}
+
+MIQ_HOST_DEVICE constexpr double mean_difference(double sum, std::int64_t n, double other_sum, std::int64_t m) {
+  return sum / static_cast<double>(n) - other_sum / static_cast<double>(m);
+}
 
 struct accumulator_state {
   explicit accumulator_state(std::pmr::memory_resource* from)

@@ -9,6 +9,15 @@
 namespace miq::calibration {
 namespace detail {
 
+inline void require_cross_moments(const char* function, std::int64_t first_columns, std::int64_t second_columns,
+                                  const cross_moments_options& options) {
+  using miq::detail::require;
+  for (const auto columns : {first_columns, second_columns})
+    require(columns >= 1 && columns <= max_columns, function, ": columns must be 1 to 2^24, got ", columns);
+  require(!options.difference || first_columns == second_columns, function,
+          ": difference needs streams of the same columns, got ", first_columns, " and ", second_columns);
+}
+
 /// Tokens of both streams as tiles, and room for the differences of means.
 class cross_tile {
  public:
@@ -236,11 +245,7 @@ inline cross_statistics finish_cross_on(const host_executor& exec, const cross_s
 inline cross_moments::cross_moments(std::int64_t first_columns, std::int64_t second_columns,
                                     const cross_moments_options& options, std::pmr::memory_resource* resource)
     : state_(resource) {
-  using miq::detail::require;
-  for (const auto columns : {first_columns, second_columns})
-    require(columns >= 1 && columns <= detail::max_columns, "cross_moments: columns must be 1 to 2^24, got ", columns);
-  require(!options.difference || first_columns == second_columns,
-          "cross_moments: difference needs streams of the same columns, got ", first_columns, " and ", second_columns);
+  detail::require_cross_moments("cross_moments", first_columns, second_columns, options);
   state_.first.columns = first_columns;
   state_.second.columns = second_columns;
   state_.difference = options.difference;

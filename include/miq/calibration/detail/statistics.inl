@@ -5,7 +5,9 @@
 namespace miq::calibration {
 namespace detail {
 
-inline void hessian_on(const host_executor& exec, const statistics_view<>& seen, matrix_view<float> out) {
+/// What `hessian` asks of shapes, in any memory.
+template <class Space>
+void require_hessian(const statistics_view<Space>& seen, const matrix_view<float, Space>& out) {
   using miq::detail::require, miq::detail::shape_text;
   const auto columns = seen.covariance.columns();
   require(seen.covariance.rows() == columns, "hessian: the covariance must be square, got ",
@@ -15,9 +17,13 @@ inline void hessian_on(const host_executor& exec, const statistics_view<>& seen,
   require(out.rows() == columns && out.columns() == columns, "hessian: hessian must be ", shape_text(columns, columns),
           " to match the statistics, got ", shape_text(out.rows(), out.columns()));
   require(seen.tokens >= 1, "hessian: at least 1 token must have been seen, got ", seen.tokens);
-  require(!miq::detail::overlap(seen.covariance, matrix_view<const float>(out)),
+  require(!miq::detail::overlap(seen.covariance, matrix_view<const float, Space>(out)),
           "hessian: hessian must not overlap the covariance");
+}
 
+inline void hessian_on(const host_executor& exec, const statistics_view<>& seen, matrix_view<float> out) {
+  require_hessian(seen, out);
+  const auto columns = seen.covariance.columns();
   constexpr std::int64_t strip = 32;
   exec.parallel_for(columns, [&](std::int64_t i) {
     // Products of floats are exact in double and do not mind their order, so symmetry carries over.

@@ -215,12 +215,4 @@ inline void join_products(double* into, const double* part, const double* row_di
 
 }  // namespace MIQ_INSTRUCTION_SET
 
-inline double join_weight(std::int64_t n, std::int64_t m) {
-  return static_cast<double>(n) * static_cast<double>(m) / (static_cast<double>(n) + static_cast<double>(m));
-}
-
-inline double mean_difference(double sum, std::int64_t n, double other_sum, std::int64_t m) {
-  return sum / static_cast<double>(n) - other_sum / static_cast<double>(m);
-}
-
 }  // namespace miq::calibration::detail

@@ -12,13 +12,20 @@ namespace miq::information {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-/// What affinities and normalisations ask of a matrix of information and of the result alike.
-inline void require_information(const host_executor& exec, const char* function, matrix_view<const float> mi,
-                                matrix_view<float> out) {
+/// What affinities and normalisations ask of shapes, in any memory.
+template <class Space>
+void require_information_shape(const char* function, const matrix_view<const float, Space>& mi,
+                               const matrix_view<float, Space>& out) {
   require(mi.rows() == mi.columns(), function, ": mi must be square, got ", shape_text(mi.rows(), mi.columns()));
   require(out.rows() == mi.rows() && out.columns() == mi.columns(), function, ": out must be ",
           shape_text(mi.rows(), mi.columns()), " to match mi, got ", shape_text(out.rows(), out.columns()));
-  require(!miq::detail::overlap(mi, matrix_view<const float>(out)), function, ": out must not overlap mi");
+  require(!miq::detail::overlap(mi, matrix_view<const float, Space>(out)), function, ": out must not overlap mi");
+}
+
+/// The same, and of the information.
+inline void require_information(const host_executor& exec, const char* function, matrix_view<const float> mi,
+                                matrix_view<float> out) {
+  require_information_shape(function, mi, out);
   require_finite_upper(exec, function, "mi", mi);
 }
 
@@ -62,12 +69,12 @@ inline std::int64_t write_information_coefficient(const host_executor& exec, mat
 
 inline affinity_result affinity_on(const host_executor& exec, matrix_view<const float> mi, matrix_view<float> out) {
   require_information(exec, "affinity", mi, out);
-  return {write_information_coefficient(exec, mi, out)};
+  return {write_information_coefficient(exec, mi, out), 0};
 }
 
 inline affinity_result distance_on(const host_executor& exec, matrix_view<const float> mi, matrix_view<float> out) {
   require_information(exec, "distance", mi, out);
-  return {map_information(exec, mi, out, [](wide_lanes x) { return exponential(-x); })};
+  return {map_information(exec, mi, out, [](wide_lanes x) { return exponential(-x); }), 0};
 }
 
 }  // namespace MIQ_INSTRUCTION_SET

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <miq/information/detail/binning.hpp>
+#include <miq/information/detail/count_entropy.hpp>
 #include <miq/information/detail/joint_counts.hpp>
 #include <miq/information/detail/tile_counts.hpp>
 
@@ -19,8 +20,7 @@ inline namespace MIQ_INSTRUCTION_SET {
 class fixed_point_entropy {
  public:
   explicit fixed_point_entropy(std::int64_t tokens) : tokens_(tokens) {
-    const auto count = static_cast<double>(tokens);
-    shift_ = 60 - static_cast<int>(std::ceil(std::log2(count * std::log(count) + 1)));
+    shift_ = n_log_n_shift(tokens);
     table_.resize(static_cast<std::size_t>(std::min<std::int64_t>(tokens, most_tabulated) + 1));
     for (std::size_t n = 0; n < table_.size(); ++n) table_[n] = rounded(static_cast<double>(n));
   }
@@ -46,34 +46,11 @@ class fixed_point_entropy {
   std::int64_t whole() const { return (*this)(static_cast<std::int32_t>(tokens_)); }
 
  private:
-  std::int64_t rounded(double n) const { return n < 2 ? 0 : std::llround(std::ldexp(n * std::log(n), shift_)); }
-
-  static constexpr std::int32_t most_tabulated = 0xFFFF;
+  std::int64_t rounded(double n) const { return fixed_n_log_n(n, shift_); }
 
   std::int64_t tokens_;
   int shift_ = 0;
   std::vector<std::int64_t> table_;
-};
-
-/// The James-Stein shrinkage of Hausser and Strimmer: p = shrink / cells + (1 - shrink) n / T.
-struct shrinkage {
-  double shrink = 1;
-  double count = 0;  ///< T
-
-  /// @param squares  sum of n^2
-  shrinkage(double squares, double tokens, double cells) : count(tokens) {
-    const double sum = squares / (tokens * tokens);
-    const double away = sum - 1 / cells;  // sum of (p - 1 / cells)^2
-    if (away > 0 && tokens > 1) shrink = std::clamp((1 - sum) / ((tokens - 1) * away), 0.0, 1.0);
-  }
-
-  /// -p ln p of a cell (or a margin of cells) that `n` tokens reach and whose share of the target is `target`, in
-  /// fixed point, so that sums have no order.
-  std::int64_t term(double n, double target) const {
-    const double p = shrink * target + (1 - shrink) * n / count;
-    return p > 0 ? std::llround(std::ldexp(-p * std::log(p), 52)) : 0;
-  }
-  static double value(std::int64_t terms) { return std::ldexp(static_cast<double>(terms), -52); }
 };
 
 /// Makes information out of counts. Entries of one channel are computed once.
