@@ -49,7 +49,8 @@ if(MIQ_CUDA_PRECOMPILED)
                CUDA_VISIBILITY_PRESET hidden
                VISIBILITY_INLINES_HIDDEN ON
                POSITION_INDEPENDENT_CODE ON)
-  target_compile_definitions(miq_cuda_precompiled PRIVATE MIQ_CUDA_PRECOMPILED)
+  # EIGEN_NO_CUDA: Eigen is for host code here; without it nvcc warns about Eigen's annotations.
+  target_compile_definitions(miq_cuda_precompiled PRIVATE MIQ_CUDA_PRECOMPILED EIGEN_NO_CUDA)
   # An option and not CUDA_STANDARD: CMake 3.25 does not know how to ask nvcc 13 for C++20.
   target_compile_options(miq_cuda_precompiled PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
   target_link_libraries(miq_cuda_precompiled PUBLIC miq_cuda)

@@ -24,17 +24,20 @@ class random_stream {
  public:
   using result_type = std::uint64_t;
 
-  explicit random_stream(std::uint64_t seed) : seed_(seed) {}
+  MIQ_HOST_DEVICE explicit random_stream(std::uint64_t seed) : seed_(seed) {}
 
   static constexpr result_type min() { return 0; }
   static constexpr result_type max() { return ~result_type{0}; }
-  result_type operator()() { return random_hash(seed_, index_++); }
+  MIQ_HOST_DEVICE result_type operator()() { return random_hash(seed_, index_++); }
+
+  /// Leaves out the next `count` outputs.
+  MIQ_HOST_DEVICE void skip(std::uint64_t count) { index_ += count; }
 
   /// Uniform on [0, 1), 53 bits.
-  double uniform() { return static_cast<double>((*this)() >> 11) * 0x1.0p-53; }
+  MIQ_HOST_DEVICE double uniform() { return static_cast<double>((*this)() >> 11) * 0x1.0p-53; }
 
   /// Uniform on {0, ..., bound - 1}, without bias; `bound` at least 1.
-  std::uint64_t below(std::uint64_t bound) {
+  MIQ_HOST_DEVICE std::uint64_t below(std::uint64_t bound) {
     const std::uint64_t unfair = (0 - bound) % bound;
     for (;;) {
       const auto bits = (*this)();
@@ -43,7 +46,7 @@ class random_stream {
   }
 
   /// Standard normal (Box and Muller 1958).
-  double normal() {
+  MIQ_HOST_DEVICE double normal() {
     const double radius = std::sqrt(-2 * std::log(1 - uniform()));
     return radius * std::cos(2 * std::numbers::pi * uniform());
   }

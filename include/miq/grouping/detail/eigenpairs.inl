@@ -84,13 +84,11 @@ inline matrix_view<float> columns_of(matrix<float>& m, std::int64_t first, std::
   return {m.data() + first, m.rows(), count, m.columns()};
 }
 
-/// Rayleigh quotients of the columns of `vectors` and the largest residual norm, from a fresh product; puts the pairs
-/// in descending order of the quotients and fixes signs.
-inline eigenpairs_result measured_pairs(const host_executor& exec, matrix_view<const float> symmetric, float scale,
-                                        double norm, const matrix<float>& vectors) {
+/// Rayleigh quotients of the columns of `vectors` and the largest residual norm, from their images under the scaled
+/// matrix; puts the pairs in descending order of the quotients and fixes signs.
+inline eigenpairs_result pairs_of_images(const host_executor& exec, matrix_view<const float> images, float scale,
+                                         double norm, matrix_view<const float> vectors) {
   const std::int64_t n = vectors.rows(), count = vectors.columns();
-  matrix<float> images(n, count, exec.resource());
-  product(exec, symmetric, scale, vectors, images);
   // Each column's sums in one fixed order of rows.
   std::vector<double> quotients(static_cast<std::size_t>(count)), residuals(static_cast<std::size_t>(count));
   std::vector<float> signs(static_cast<std::size_t>(count));
@@ -142,7 +140,22 @@ inline eigenpairs_result measured_pairs(const host_executor& exec, matrix_view<c
   return result;
 }
 
-/// The power of two that brings the largest element to [1/2, 1), so that squares neither overflow nor vanish.
+/// The same, from a fresh product.
+inline eigenpairs_result measured_pairs(const host_executor& exec, matrix_view<const float> symmetric, float scale,
+                                        double norm, const matrix<float>& vectors) {
+  matrix<float> images(vectors.rows(), vectors.columns(), exec.resource());
+  product(exec, symmetric, scale, vectors, images);
+  return pairs_of_images(exec, images, scale, norm, vectors);
+}
+
+/// The power of two that brings a largest element to [1/2, 1), so that squares neither overflow nor vanish.
+inline float scale_for(float most) {
+  if (most == 0) return 1.0F;
+  int exponent = 0;
+  std::frexp(most, &exponent);
+  return std::ldexp(1.0F, std::clamp(-exponent, -126, 126));
+}
+
 inline float power_of_two_scale(const host_executor& exec, matrix_view<const float> symmetric) {
   const std::int64_t n = symmetric.rows();
   std::vector<float> largest(static_cast<std::size_t>((n + 63) / 64), 0.0F);
@@ -154,11 +167,7 @@ inline float power_of_two_scale(const host_executor& exec, matrix_view<const flo
     }
     largest[static_cast<std::size_t>(t)] = seen;
   });
-  const float most = *std::max_element(largest.begin(), largest.end());
-  if (most == 0) return 1.0F;
-  int exponent = 0;
-  std::frexp(most, &exponent);
-  return std::ldexp(1.0F, std::clamp(-exponent, -126, 126));
+  return scale_for(*std::max_element(largest.begin(), largest.end()));
 }
 
 inline eigenpairs_result dense_eigenpairs(const host_executor& exec, matrix_view<const float> symmetric, int count,
@@ -200,36 +209,103 @@ inline krylov_shape krylov_shape_for(std::int64_t n, std::int64_t count, std::in
   return {block, blocks * block};
 }
 
-/// The block iteration. The basis V holds, after a restart, the best Ritz vectors, then blocks Q that extend it; with
-/// H = V^T A V, `A V = V H + R E^T` holds, where R is what the last block's image has outside V and E picks that block.
-/// So the residual of a Ritz vector V y is |R y_last|, known without another product.
-class block_krylov {
+/// Where the vectors of the block iteration lie on the host, and what is done with all of their rows.
+class host_krylov_space {
  public:
-  block_krylov(const host_executor& exec, matrix_view<const float> symmetric, float scale, int count,
-               const krylov_shape& shape, const eigenpairs_options& options)
+  host_krylov_space(const host_executor& exec, matrix_view<const float> symmetric, float scale,
+                    const krylov_shape& shape, std::uint64_t seed)
       : exec_(exec),
         symmetric_(symmetric),
         scale_(scale),
-        count_(count),
-        block_(shape.block),
-        options_(options),
         basis_(symmetric.rows(), shape.basis, exec.resource()),
         next_(symmetric.rows(), shape.block, exec.resource()),
         spare_(symmetric.rows(), shape.basis, exec.resource()),
-        projected_(Eigen::MatrixXd::Zero(shape.basis, shape.basis)),
-        random_(options.seed) {}
+        random_(seed) {}
+
+  /// The first `count` columns of the next block.
+  void fill_at_random(std::int64_t count) {
+    const std::int64_t n = next_.rows();
+    const double size = 1.0 / std::sqrt(static_cast<double>(n));
+    for (std::int64_t c = 0; c < count; ++c)
+      for (std::int64_t r = 0; r < n; ++r) next_(r, c) = static_cast<float>(size * random_.normal());
+  }
+  /// Products of the first `size` vectors of the basis with the next block, and of the next block with itself.
+  Eigen::MatrixXd inside(std::int64_t size) {
+    return inner_products(exec_, columns_of(basis_, 0, size), next_, scratch_);
+  }
+  Eigen::MatrixXd gram() { return inner_products(exec_, next_, next_, scratch_); }
+  /// next -= basis * inside
+  void leave_basis(std::int64_t size, const Eigen::MatrixXd& inside) {
+    combine(exec_, columns_of(basis_, 0, size), inside, -1.0F, true, next_);
+  }
+  /// next = next * factors
+  void rotate_next(const Eigen::MatrixXd& factors) {
+    auto out = columns_of(spare_, 0, next_.columns());
+    combine(exec_, next_, factors, 1.0F, false, out);
+    for (std::int64_t r = 0; r < next_.rows(); ++r) std::copy_n(&out(r, 0), next_.columns(), &next_(r, 0));
+  }
+  /// The next block becomes vectors `size` and following of the basis.
+  void append_next(std::int64_t size) {
+    auto target = columns_of(basis_, size, next_.columns());
+    for (std::int64_t r = 0; r < next_.rows(); ++r) std::copy_n(&next_(r, 0), next_.columns(), &target(r, 0));
+  }
+  /// next = the image of the last block of a basis of `size` vectors
+  void multiply_last(std::int64_t size) {
+    product(exec_, symmetric_, scale_, columns_of(basis_, size - next_.columns(), next_.columns()), next_);
+  }
+  /// basis = basis * factors
+  void rotate_basis(std::int64_t size, const Eigen::MatrixXd& factors) {
+    auto out = columns_of(spare_, 0, factors.cols());
+    combine(exec_, columns_of(basis_, 0, size), factors, 1.0F, false, out);
+    std::swap(basis_, spare_);
+  }
+  /// The pairs whose vectors are basis * factors.
+  eigenpairs_result measured(std::int64_t size, const Eigen::MatrixXd& factors, double norm) {
+    matrix<float> vectors(next_.rows(), factors.cols(), exec_.resource());
+    combine(exec_, columns_of(basis_, 0, size), factors, 1.0F, false, vectors);
+    return measured_pairs(exec_, symmetric_, scale_, norm, vectors);
+  }
+
+ private:
+  const host_executor& exec_;
+  matrix_view<const float> symmetric_;
+  float scale_;
+  matrix<float> basis_;    // [n, basis]
+  matrix<float> next_;     // [n, block]
+  matrix<float> spare_;    // [n, basis], for rotations
+  matrix<float> scratch_;  // partial sums
+  random_stream random_;
+};
+
+/// The block iteration. The basis V holds, after a restart, the best Ritz vectors, then blocks Q that extend it; with
+/// H = V^T A V, `A V = V H + R E^T` holds, where R is what the last block's image has outside V and E picks that block.
+/// So the residual of a Ritz vector V y is |R y_last|, known without another product.
+///
+/// What has a row for each row of A is the space's business (`host_krylov_space`, or one in a device's memory); the
+/// small matrices are here, in double precision.
+template <class Space>
+class block_krylov {
+ public:
+  block_krylov(Space& space, std::int64_t count, const krylov_shape& shape, const eigenpairs_options& options)
+      : space_(space),
+        count_(count),
+        block_(shape.block),
+        most_(shape.basis),
+        options_(options),
+        projected_(Eigen::MatrixXd::Zero(shape.basis, shape.basis)) {}
 
   /// Whether it converged; then `result` holds the pairs.
   bool run(eigenpairs_result& result) {
     const eigen_on_one_thread guard;
-    for (std::int64_t c = 0; c < block_; ++c) fill_at_random(c);
+    space_.fill_at_random(block_);
     if (!orthonormalise_next()) return false;
     while (products_ < options_.max_products) {
-      if (size_ + block_ > basis_.columns()) restart();
-      append_next();
+      if (size_ + block_ > most_) restart();
+      space_.append_next(size_);
+      size_ += block_;
       expand();
       // The projected problem is worth solving while it is small, and needed before a restart.
-      if (size_ <= 3 * block_ || size_ + block_ > basis_.columns()) {
+      if (size_ <= 3 * block_ || size_ + block_ > most_) {
         if (!solve_projected()) return false;
         if (converged() && finish(result)) return true;
       }
@@ -241,34 +317,21 @@ class block_krylov {
   int products() const { return products_; }
 
  private:
-  std::int64_t n() const { return symmetric_.rows(); }
-  matrix_view<float> basis() { return columns_of(basis_, 0, size_); }
-
-  void fill_at_random(std::int64_t column) {
-    const double size = 1.0 / std::sqrt(static_cast<double>(n()));
-    for (std::int64_t r = 0; r < n(); ++r) next_(r, column) = static_cast<float>(size * random_.normal());
-  }
-
-  /// Makes `next_` orthonormal and orthogonal to the basis (twice or more: projection, then the eigenvectors of the
-  /// block's Gram matrix as in Stathopoulos & Wu 2002, section 3, small eigenvalues raised so that rounding errors are
-  /// not blown up at once). Directions in which the space does not grow are replaced by random ones.
+  /// Makes the next block orthonormal and orthogonal to the basis (twice or more: projection, then the eigenvectors of
+  /// the block's Gram matrix as in Stathopoulos & Wu 2002, section 3, small eigenvalues raised so that rounding errors
+  /// are not blown up at once). Directions in which the space does not grow are replaced by random ones.
   bool orthonormalise_next() {
     constexpr int most_passes = 8;
     for (int pass = 0; pass < most_passes; ++pass) {
-      if (size_ > 0) {
-        // The first pass of an expansion was made by `expand`.
-        if (pass > 0 || products_ == 0) {
-          const auto inside = inner_products(exec_, basis(), next_, scratch_);
-          combine(exec_, basis(), inside, -1.0F, true, next_);
-        }
-      }
-      const Eigen::MatrixXd gram = inner_products(exec_, next_, next_, scratch_);
+      // The first pass of an expansion was made by `expand`.
+      if (size_ > 0 && (pass > 0 || products_ == 0)) space_.leave_basis(size_, space_.inside(size_));
+      const Eigen::MatrixXd gram = space_.gram();
       const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(0.5 * (gram + gram.transpose()));
       if (solver.info() != Eigen::Success) return false;
       const auto& squares = solver.eigenvalues();
       const double largest = squares(block_ - 1);
       if (pass > 0 && squares(0) > 0.5 && largest < 2.0) {
-        rotate_next(solver.eigenvectors() * squares.cwiseSqrt().cwiseInverse().asDiagonal());
+        space_.rotate_next(solver.eigenvectors() * squares.cwiseSqrt().cwiseInverse().asDiagonal());
         return true;
       }
       // What is below this is rounding error of the product, not a direction.
@@ -284,30 +347,18 @@ class block_krylov {
           factors.col(j) /= std::sqrt(std::max(squares(j), floor));
         }
       }
-      rotate_next(factors);
-      for (std::int64_t j = 0; j < dropped; ++j) fill_at_random(j);
+      space_.rotate_next(factors);
+      space_.fill_at_random(dropped);
     }
     return false;
   }
 
-  void rotate_next(const Eigen::MatrixXd& factors) {
-    auto out = columns_of(spare_, 0, block_);
-    combine(exec_, next_, factors, 1.0F, false, out);
-    for (std::int64_t r = 0; r < n(); ++r) std::copy_n(&out(r, 0), block_, &next_(r, 0));
-  }
-
-  void append_next() {
-    auto target = columns_of(basis_, size_, block_);
-    for (std::int64_t r = 0; r < n(); ++r) std::copy_n(&next_(r, 0), block_, &target(r, 0));
-    size_ += block_;
-  }
-
-  /// The last block's image: its part inside the basis goes to the projected matrix, the rest stays in `next_`.
+  /// The last block's image: its part inside the basis goes to the projected matrix, the rest stays in the next block.
   void expand() {
-    product(exec_, symmetric_, scale_, columns_of(basis_, size_ - block_, block_), next_);
+    space_.multiply_last(size_);
     ++products_;
-    const Eigen::MatrixXd inside = inner_products(exec_, basis(), next_, scratch_);
-    combine(exec_, basis(), inside, -1.0F, true, next_);
+    const Eigen::MatrixXd inside = space_.inside(size_);
+    space_.leave_basis(size_, inside);
     projected_.block(0, size_ - block_, size_, block_) = inside;
     projected_.block(size_ - block_, 0, block_, size_) = inside.transpose();
     const Eigen::MatrixXd corner = inside.bottomRows(block_);
@@ -322,7 +373,7 @@ class block_krylov {
   }
 
   bool converged() {
-    const Eigen::MatrixXd rest = inner_products(exec_, next_, next_, scratch_);
+    const Eigen::MatrixXd rest = space_.gram();
     const Eigen::MatrixXd last = ritz_.eigenvectors().block(size_ - block_, size_ - count_, block_, count_);
     const Eigen::MatrixXd images = rest * last;
     const double worst = (last.array() * images.array()).colwise().sum().maxCoeff();
@@ -330,41 +381,54 @@ class block_krylov {
   }
 
   bool finish(eigenpairs_result& result) {
-    matrix<float> vectors(n(), count_, exec_.resource());
-    combine(exec_, basis(), ritz_.eigenvectors().middleCols(size_ - count_, count_).rowwise().reverse(), 1.0F, false,
-            vectors);
-    result = measured_pairs(exec_, symmetric_, scale_, norm_, vectors);
+    result = space_.measured(size_, ritz_.eigenvectors().middleCols(size_ - count_, count_).rowwise().reverse(), norm_);
     ++products_;
     return static_cast<double>(result.residual) <= options_.tolerance;
   }
 
   void restart() {
-    const std::int64_t keep = std::max<std::int64_t>(count_ + 8, (basis_.columns() - block_) / 2);
-    auto out = columns_of(spare_, 0, keep);
-    combine(exec_, basis(), ritz_.eigenvectors().middleCols(size_ - keep, keep), 1.0F, false, out);
-    std::swap(basis_, spare_);
+    const std::int64_t keep = std::max<std::int64_t>(count_ + 8, (most_ - block_) / 2);
+    space_.rotate_basis(size_, ritz_.eigenvectors().middleCols(size_ - keep, keep));
     projected_.setZero();
     projected_.topLeftCorner(keep, keep) = ritz_.eigenvalues().segment(size_ - keep, keep).asDiagonal();
     size_ = keep;
   }
 
-  const host_executor& exec_;
-  matrix_view<const float> symmetric_;
-  float scale_;
+  Space& space_;
   std::int64_t count_;
   std::int64_t block_;
+  std::int64_t most_;  // vectors of the basis
   const eigenpairs_options& options_;
-  matrix<float> basis_;    // [n, basis], the first `size_` columns in use
-  matrix<float> next_;     // [n, block]
-  matrix<float> spare_;    // [n, basis], for rotations
-  matrix<float> scratch_;  // partial sums
   Eigen::MatrixXd projected_;
   Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> ritz_;
-  random_stream random_;
-  std::int64_t size_ = 0;
-  double norm_ = 0;  // of the scaled matrix, as far as it is known
+  std::int64_t size_ = 0;  // vectors of the basis in use
+  double norm_ = 0;        // of the scaled matrix, as far as it is known
   int products_ = 0;
 };
+
+/// The iteration in a space. Whether it converged; else throws if there is to be no fallback. `products` is set.
+template <class Space>
+bool iterate_in(Space& space, std::int64_t count, const krylov_shape& shape, const eigenpairs_options& options,
+                eigenpairs_result& result, int& products) {
+  block_krylov<Space> iteration(space, count, shape, options);
+  const bool done = iteration.run(result);
+  products = iteration.products();
+  if (!done && !options.dense_fallback)
+    throw numerical_error(miq::detail::join_message("largest_eigenpairs: the block iteration did not reach tolerance ",
+                                                    options.tolerance, " for ", count, " pairs within ", products,
+                                                    " products, and dense_fallback is false"));
+  result.solver = eigen_solver::block_krylov;
+  return done;
+}
+
+/// What all ways have in common at the end.
+inline void conclude_pairs(eigenpairs_result& result, int products, const eigenpairs_options& options) {
+  result.products = products;
+  result.converged = static_cast<double>(result.residual) <= options.tolerance;
+  for (const auto value : result.values)
+    if (!std::isfinite(value))
+      throw numerical_error("largest_eigenpairs: an eigenvalue is beyond the range of single precision");
+}
 
 /// Without the checks of the matrix.
 inline eigenpairs_result largest_eigenpairs_unchecked(const host_executor& exec, matrix_view<const float> symmetric,
@@ -375,37 +439,31 @@ inline eigenpairs_result largest_eigenpairs_unchecked(const host_executor& exec,
   int products = 0;
   bool done = false;
   if (shape.block > 0) {
-    block_krylov iteration(exec, symmetric, scale, count, shape, options);
-    done = iteration.run(result);
-    products = iteration.products();
-    if (!done && !options.dense_fallback)
-      throw numerical_error(miq::detail::join_message(
-          "largest_eigenpairs: the block iteration did not reach tolerance ", options.tolerance, " for ", count,
-          " pairs within ", products, " products, and dense_fallback is false"));
-    result.solver = eigen_solver::block_krylov;
+    host_krylov_space space(exec, symmetric, scale, shape, options.seed);
+    done = iterate_in(space, count, shape, options, result, products);
   }
   if (!done) {
     result = dense_eigenpairs(exec, symmetric, count, scale);
     if (shape.block > 0) result.solver = eigen_solver::fallback;
   }
-  result.products = products;
-  result.converged = static_cast<double>(result.residual) <= options.tolerance;
-  for (const auto value : result.values)
-    if (!std::isfinite(value))
-      throw numerical_error("largest_eigenpairs: an eigenvalue is beyond the range of single precision");
+  conclude_pairs(result, products, options);
   return result;
 }
 
-inline eigenpairs_result largest_eigenpairs_on(const host_executor& exec, matrix_view<const float> symmetric, int count,
-                                               const eigenpairs_options& options) {
+/// Throws unless options and matrix fit each other.
+inline void require_eigenpairs_options(std::int64_t n, std::int64_t count, const eigenpairs_options& options) {
   using miq::detail::require;
-  require_symmetric(exec, symmetric, "largest_eigenpairs", "symmetric", sign_rule::any, diagonal_rule::any);
-  require(count >= 1 && count <= symmetric.rows(), "largest_eigenpairs: count must be 1 to ", symmetric.rows(),
-          ", got ", count);
+  require(count >= 1 && count <= n, "largest_eigenpairs: count must be 1 to ", n, ", got ", count);
   require(options.tolerance >= 0 && std::isfinite(options.tolerance),
           "largest_eigenpairs: tolerance must be finite and not negative, got ", options.tolerance);
   require(options.max_products >= 1, "largest_eigenpairs: max_products must be at least 1, got ", options.max_products);
   require(options.dense_up_to >= 0, "largest_eigenpairs: dense_up_to must not be negative, got ", options.dense_up_to);
+}
+
+inline eigenpairs_result largest_eigenpairs_on(const host_executor& exec, matrix_view<const float> symmetric, int count,
+                                               const eigenpairs_options& options) {
+  require_symmetric(exec, symmetric, "largest_eigenpairs", "symmetric", sign_rule::any, diagonal_rule::any);
+  require_eigenpairs_options(symmetric.rows(), count, options);
   return largest_eigenpairs_unchecked(exec, symmetric, count, options);
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <memory_resource>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,11 @@ constexpr std::int64_t point_tile = 64;       // points whose nearest centres ar
 constexpr std::int64_t centre_tile = 64;      // centres they are compared with at once
 constexpr std::int64_t distance_tile = 1024;  // points whose distances to one point are summed together
 
+/// Points drawn for each centre but the first.
+inline std::int64_t kmeans_candidates(std::int64_t groups) {
+  return 2 + static_cast<std::int64_t>(std::log(static_cast<double>(groups)));
+}
+
 /// One start of k-means and its Lloyd iteration. Memory is taken when it is made, on the thread that makes it.
 class kmeans_start {
  public:
@@ -31,7 +37,7 @@ class kmeans_start {
         n_(n),
         d_(d),
         groups_(options.groups),
-        candidates_(2 + static_cast<std::int64_t>(std::log(static_cast<double>(options.groups)))),
+        candidates_(kmeans_candidates(options.groups)),
         centres_(groups_, d, exec.resource()),
         sums_(groups_, d, exec.resource()),
         to_candidates_(candidates_, n, exec.resource()),
@@ -299,18 +305,37 @@ inline centred_points centre_points(const host_executor& exec, matrix_view<const
   return result;
 }
 
-inline kmeans_result kmeans_on(const host_executor& exec, matrix_view<const float> points,
-                               const kmeans_options& options) {
+/// Throws unless options and points fit each other.
+inline void require_kmeans_options(std::int64_t n, std::int64_t d, const kmeans_options& options) {
   using miq::detail::require;
-  const std::int64_t n = points.rows(), d = points.columns();
-  require(!points.empty(), "kmeans: points must be [n, d] with n and d at least 1, got ",
-          miq::detail::shape_text(n, d));
+  require(n > 0 && d > 0, "kmeans: points must be [n, d] with n and d at least 1, got ", miq::detail::shape_text(n, d));
   require(options.groups >= 1 && options.groups <= n, "kmeans: groups must be 1 to the ", n, " points, got ",
           options.groups);
   require(options.restarts >= 1, "kmeans: restarts must be at least 1, got ", options.restarts);
   require(options.max_iterations >= 1, "kmeans: max_iterations must be at least 1, got ", options.max_iterations);
   require(options.tolerance >= 0 && std::isfinite(options.tolerance),
           "kmeans: tolerance must be finite and not negative, got ", options.tolerance);
+}
+
+/// Labels and centres of a start in order of first appearance, the centres moved back to where the points were.
+inline void number_groups(std::span<const std::int32_t> labels, matrix_view<const float> centres, double scale,
+                          const std::vector<double>& mean, kmeans_result& result) {
+  const partition found(std::vector<std::int32_t>(labels.begin(), labels.end()));
+  result.groups = found.canonical();
+  result.centres = matrix<float>(centres.rows(), centres.columns());
+  for (std::int64_t g = 0; g < centres.rows(); ++g) {
+    const auto member = static_cast<std::size_t>(result.groups.members(g)[0]);
+    const auto from = static_cast<std::int64_t>(labels[member]);
+    for (std::int64_t j = 0; j < centres.columns(); ++j)
+      result.centres(g, j) =
+          static_cast<float>(static_cast<double>(centres(from, j)) / scale + mean[static_cast<std::size_t>(j)]);
+  }
+}
+
+inline kmeans_result kmeans_on(const host_executor& exec, matrix_view<const float> points,
+                               const kmeans_options& options) {
+  const std::int64_t n = points.rows(), d = points.columns();
+  require_kmeans_options(n, d, options);
   const auto centred = centre_points(exec, points);
   const double threshold = static_cast<double>(options.tolerance) * centred.variance;
 
@@ -343,16 +368,7 @@ inline kmeans_result kmeans_on(const host_executor& exec, matrix_view<const floa
   result.iterations = best->iterations;
   result.relocated = best->relocated;
   result.converged = best->converged;
-  const partition found(std::vector<std::int32_t>(best->labels().begin(), best->labels().end()));
-  result.groups = found.canonical();
-  result.centres = matrix<float>(options.groups, d);
-  for (std::int64_t g = 0; g < options.groups; ++g) {
-    const auto member = static_cast<std::size_t>(result.groups.members(g)[0]);
-    const auto from = static_cast<std::int64_t>(best->labels()[member]);
-    for (std::int64_t j = 0; j < d; ++j)
-      result.centres(g, j) = static_cast<float>(static_cast<double>(best->centres()(from, j)) / centred.scale +
-                                                centred.mean[static_cast<std::size_t>(j)]);
-  }
+  number_groups(best->labels(), best->centres(), centred.scale, centred.mean, result);
   return result;
 }
 

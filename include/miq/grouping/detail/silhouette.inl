@@ -13,6 +13,14 @@ namespace miq::grouping {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
+/// Throws unless there is a width for every column of a partition.
+inline void require_silhouette_groups(std::int64_t n, const partition& groups) {
+  using miq::detail::require;
+  require(groups.columns() == n, "silhouette: groups must divide the ", n, " columns of distance, got ",
+          groups.columns());
+  require(groups.groups() >= 2, "silhouette: groups must be at least 2, got ", groups.groups());
+}
+
 /// Mean width, without the checks; widths in double precision, [n].
 inline double silhouette_widths(const host_executor& exec, matrix_view<const float> distance, const partition& groups,
                                 std::vector<double>& widths) {
@@ -62,9 +70,7 @@ inline double silhouette_on(const host_executor& exec, matrix_view<const float> 
   using miq::detail::require;
   require_distance(exec, distance, "silhouette");
   const std::int64_t n = distance.rows();
-  require(groups.columns() == n, "silhouette: groups must divide the ", n, " columns of distance, got ",
-          groups.columns());
-  require(groups.groups() >= 2, "silhouette: groups must be at least 2, got ", groups.groups());
+  require_silhouette_groups(n, groups);
   if (write) {
     require(widths.size() == n, "silhouette: widths must be [", n, "] to match distance, got [", widths.size(), "]");
     require(!miq::detail::overlap(distance, matrix_view<float>(widths.data(), 1, n)),

@@ -8,21 +8,25 @@ namespace miq::grouping {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline spectral_result spectral_on(const host_executor& exec, matrix_view<const float> affinity,
-                                   const spectral_options& options) {
+/// Throws unless options and affinities fit each other.
+inline void require_spectral_shape(const spectral_options& options, std::int64_t rows, std::int64_t columns) {
   using miq::detail::require;
   require_spectral_options(options, "spectral");
   require(options.groups >= 1, "spectral: groups must be at least 1, got ", options.groups);
-  const auto graph = graph_of(exec, affinity, "spectral");
-  require(options.groups <= affinity.rows(), "spectral: groups must be at most the ", affinity.rows(),
-          " columns of affinity, got ", options.groups);
+  require_square(rows, columns, "spectral", "affinity");
+  require(options.groups <= rows, "spectral: groups must be at most the ", rows, " columns of affinity, got ",
+          options.groups);
+}
+
+/// The division and what is told about it. `cluster(points, options)` is k-means wherever that runs.
+template <class Cluster>
+spectral_result spectral_result_of(const affinity_graph& graph, eigenpairs_result pairs,
+                                   const spectral_options& options, const Cluster& cluster,
+                                   std::pmr::memory_resource* resource = std::pmr::get_default_resource()) {
   spectral_result result;
   result.isolated = static_cast<std::int64_t>(graph.isolated.size());
   result.components = graph.components();
-  eigenpairs_result pairs;
   if (needs_vectors(graph, options.groups)) {
-    pairs = normalised_eigenpairs(exec, affinity, graph, static_cast<int>(connected_groups(graph, options.groups)),
-                                  eigen_options_of(options));
     result.eigenvalues = std::move(pairs.values);
     result.eigen_products = pairs.products;
     result.eigen_residual = pairs.residual;
@@ -31,12 +35,27 @@ inline spectral_result spectral_on(const host_executor& exec, matrix_view<const 
   }
   kmeans_result clusters;
   clusters.converged = true;
-  result.groups = divide(exec, graph, pairs.vectors, options.groups, kmeans_options_of(options), clusters);
+  result.groups =
+      divide_with(cluster, graph, pairs.vectors, options.groups, kmeans_options_of(options), clusters, resource);
   result.inertia = clusters.inertia;
   result.iterations = clusters.iterations;
   result.relocated = clusters.relocated;
   result.kmeans_converged = clusters.converged;
   return result;
+}
+
+inline spectral_result spectral_on(const host_executor& exec, matrix_view<const float> affinity,
+                                   const spectral_options& options) {
+  require_spectral_shape(options, affinity.rows(), affinity.columns());
+  const auto graph = graph_of(exec, affinity, "spectral");
+  eigenpairs_result pairs;
+  if (needs_vectors(graph, options.groups))
+    pairs = normalised_eigenpairs(exec, affinity, graph, static_cast<int>(connected_groups(graph, options.groups)),
+                                  eigen_options_of(options));
+  return spectral_result_of(
+      graph, std::move(pairs), options,
+      [&](const matrix<float>& points, const kmeans_options& how) { return kmeans_on(exec, points, how); },
+      exec.resource());
 }
 
 }  // namespace MIQ_INSTRUCTION_SET

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory_resource>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,17 @@ inline void find_components(matrix_view<const float> affinity, affinity_graph& g
   }
 }
 
+/// Which columns are connected, from the sums of their affinities; components are left to find.
+inline affinity_graph graph_of_degrees(const std::vector<double>& degrees) {
+  affinity_graph graph;
+  for (std::size_t r = 0; r < degrees.size(); ++r) {
+    const double degree = degrees[r];
+    (degree > 0 ? graph.connected : graph.isolated).push_back(static_cast<std::int64_t>(r));
+    if (degree > 0) graph.inverse_root.push_back(1 / std::sqrt(degree));
+  }
+  return graph;
+}
+
 /// Checks the affinities and finds their graph.
 inline affinity_graph graph_of(const host_executor& exec, matrix_view<const float> affinity, const char* function) {
   require_symmetric(exec, affinity, function, "affinity", sign_rule::not_negative, diagonal_rule::any);
@@ -80,12 +92,7 @@ inline affinity_graph graph_of(const host_executor& exec, matrix_view<const floa
       degrees[static_cast<std::size_t>(r)] = row_sum(row, r) + row_sum(row + r + 1, n - r - 1);
     }
   });
-  affinity_graph graph;
-  for (std::int64_t r = 0; r < n; ++r) {
-    const double degree = degrees[static_cast<std::size_t>(r)];
-    (degree > 0 ? graph.connected : graph.isolated).push_back(r);
-    if (degree > 0) graph.inverse_root.push_back(1 / std::sqrt(degree));
-  }
+  auto graph = graph_of_degrees(degrees);
   find_components(affinity, graph);
   return graph;
 }
@@ -115,8 +122,8 @@ inline eigenpairs_result normalised_eigenpairs(const host_executor& exec, matrix
 
 /// Rows of the first `count` vectors, scaled to length 1. A row below 1e-4 of the root mean square length is rounding
 /// error, not a direction, and becomes zero, so that such columns stay together.
-inline matrix<float> unit_rows(const host_executor& exec, const matrix<float>& vectors, std::int64_t count) {
-  matrix<float> points(vectors.rows(), count, exec.resource());
+inline matrix<float> unit_rows(const matrix<float>& vectors, std::int64_t count, std::pmr::memory_resource* resource) {
+  matrix<float> points(vectors.rows(), count, resource);
   const double nothing = 1e-8 * static_cast<double>(count) / static_cast<double>(vectors.rows());
   for (std::int64_t r = 0; r < vectors.rows(); ++r) {
     double square = 0;
@@ -177,9 +184,12 @@ inline partition with_isolated(const affinity_graph& graph, const partition& con
   return partition(std::move(labels)).canonical();
 }
 
-/// All columns in `groups` groups; `vectors` are needed only where `needs_vectors` says so.
-inline partition divide(const host_executor& exec, const affinity_graph& graph, const matrix<float>& vectors,
-                        std::int64_t groups, kmeans_options options, kmeans_result& clusters) {
+/// All columns in `groups` groups; `vectors` are needed only where `needs_vectors` says so. `cluster(points, options)`
+/// is k-means wherever that runs.
+template <class Cluster>
+partition divide_with(const Cluster& cluster, const affinity_graph& graph, const matrix<float>& vectors,
+                      std::int64_t groups, kmeans_options options, kmeans_result& clusters,
+                      std::pmr::memory_resource* resource) {
   const auto columns = static_cast<std::int64_t>(graph.connected.size() + graph.isolated.size());
   if (groups == 1) return partition::single(columns);
   const auto own = connected_groups(graph, groups);
@@ -189,8 +199,15 @@ inline partition divide(const host_executor& exec, const affinity_graph& graph, 
                          groups);
   }
   options.groups = static_cast<int>(own);
-  clusters = kmeans_on(exec, unit_rows(exec, vectors, own), options);
+  clusters = cluster(unit_rows(vectors, own, resource), options);
   return with_isolated(graph, clusters.groups, groups);
+}
+
+inline partition divide(const host_executor& exec, const affinity_graph& graph, const matrix<float>& vectors,
+                        std::int64_t groups, const kmeans_options& options, kmeans_result& clusters) {
+  return divide_with(
+      [&](const matrix<float>& points, const kmeans_options& how) { return kmeans_on(exec, points, how); }, graph,
+      vectors, groups, options, clusters, exec.resource());
 }
 
 /// Throws unless the options that `spectral` and `choose_group_count` have in common are in their ranges.

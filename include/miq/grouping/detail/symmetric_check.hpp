@@ -17,14 +17,18 @@ inline namespace MIQ_INSTRUCTION_SET {
 enum class sign_rule { any, not_negative };
 enum class diagonal_rule { any, zero };
 
+/// Throws invalid_argument unless a matrix is square and not empty.
+inline void require_square(std::int64_t rows, std::int64_t columns, const char* function, const char* argument) {
+  miq::detail::require(rows == columns && rows > 0, function, ": ", argument, " must be [n, n] with n at least 1, got ",
+                       miq::detail::shape_text(rows, columns));
+}
+
 /// Throws invalid_argument unless `m` is square, not empty, finite, symmetric to the bit (-0 equals 0), and keeps to
 /// the rules. The message names the first element, by tiles of 64 rows and columns, that does not.
 inline void require_symmetric(const host_executor& exec, matrix_view<const float> m, const char* function,
                               const char* argument, sign_rule sign, diagonal_rule diagonal) {
   using miq::detail::require;
-  using miq::detail::shape_text;
-  require(m.rows() == m.columns() && m.rows() > 0, function, ": ", argument, " must be [n, n] with n at least 1, got ",
-          shape_text(m.rows(), m.columns()));
+  require_square(m.rows(), m.columns(), function, argument);
   constexpr std::int64_t tile = 64;
   const std::int64_t n = m.rows();
   const std::int64_t tiles = (n + tile - 1) / tile;

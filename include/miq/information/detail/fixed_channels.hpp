@@ -10,21 +10,12 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
+#include <miq/information/detail/fixed_point.hpp>
 #include <miq/information/detail/ordered_bits.hpp>
 #include <miq/information/detail/samples.hpp>
 
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
-
-/// Standardised values are |z| <= sqrt(tokens - 1). In this unit three times the largest still fits 32 bits, so that
-/// differences, and sums of a value and a difference, are exact. At 2048 tokens a unit is 6.5e-8 deviations.
-inline double units_per_deviation(std::int64_t tokens, float noise) {
-  return 7.0e8 / (std::sqrt(static_cast<double>(tokens)) + static_cast<double>(noise));
-}
-
-/// n equal values are spread over at least this times sqrt(n) units. Where both channels hold an atom, neighbours are
-/// then a hundred units and more apart, and rounding to units adds less than about 0.005 nats.
-inline constexpr double spread_per_root = 256;
 
 /// Levels of a binary search that are kept in one place (see `search_pivots`), and how many pivots that makes.
 inline constexpr int pivot_levels = 5;
@@ -131,7 +122,7 @@ class fixed_channels {
     for (std::int64_t p = 0, f = 0; p < tokens; ++p) {
       if (value_at(p) != value_at(f)) f = p;
       channel.ties = channel.ties || f < p;
-      values[p] = static_cast<std::int32_t>(std::nearbyint(((value_at(p) - shift) - mean) * unit));
+      values[p] = fixed_value(value_at(p), shift, mean, unit);
       groups[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(f);
       order[p] = token_at(p);
       first[order[p]] = static_cast<std::int32_t>(noise > 0 ? f : p);
@@ -161,14 +152,10 @@ class fixed_channels {
     };
     for_groups([&](std::int64_t first, std::int64_t end) {
       const auto stream = random_hash(seed, static_cast<std::uint64_t>(first));
-      const auto spread_over = std::max(width, spread_per_root * std::sqrt(static_cast<double>(end - first)));
+      const auto spread_over = spread_of_equals(width, end - first);
       for (auto p = first; p < end; ++p) {
         auto moved = static_cast<std::int64_t>(values[p]);
-        if (end - first > 1) {
-          const auto bits = random_hash(stream, static_cast<std::uint64_t>(p - first)) >> 11;
-          moved +=
-              static_cast<std::int64_t>(std::nearbyint((static_cast<double>(bits) * 0x1.0p-53 - 0.5) * spread_over));
-        }
+        if (end - first > 1) moved += noise_of_place(stream, p - first, spread_over);
         keys[static_cast<std::size_t>(p)] = key_of(moved, p);
       }
     });
@@ -182,8 +169,7 @@ class fixed_channels {
     for_groups([&](std::int64_t first, std::int64_t end) {
       const auto stream = random_hash(~seed, static_cast<std::uint64_t>(first));
       for (auto p = first; p < end; ++p)
-        keys[static_cast<std::size_t>(p)] =
-            random_hash(stream, static_cast<std::uint64_t>(p - first)) >> 32 << 32 | static_cast<std::uint64_t>(p);
+        keys[static_cast<std::size_t>(p)] = deal_of_place(stream, p - first) << 32 | static_cast<std::uint64_t>(p);
       std::sort(keys.begin() + first, keys.begin() + end);
       for (auto p = first; p < end; ++p)
         store(1, p) = store(0, static_cast<std::int64_t>(keys[static_cast<std::size_t>(p)] & 0xFFFFFFFFU));

@@ -38,6 +38,12 @@ inline double digamma(std::int64_t n) {
   return sum;
 }
 
+/// What the mean over tokens is taken from.
+inline double knn_start(const knn_options& options, std::int64_t tokens) {
+  return digamma(tokens) + digamma(options.neighbours) -
+         (options.variant == ksg_variant::second ? 1.0 / options.neighbours : 0.0);
+}
+
 /// What all pairs need: the digamma function, and the way from prepared channels to an estimate.
 class ksg_estimator {
  public:
@@ -46,7 +52,7 @@ class ksg_estimator {
         second_(options.variant == ksg_variant::second),
         tokens_(tokens),
         digamma_(tokens + 1, resource),
-        start_(digamma(tokens) + digamma(neighbours_) - (second_ ? 1.0 / neighbours_ : 0.0)),
+        start_(knn_start(options, tokens)),
         resource_(resource) {}
 
   double operator()(const fixed_channel& x, const fixed_channel& y, pair_scratch& scratch) const {

@@ -52,14 +52,19 @@ inline void require_channel(const char* function, const char* name, vector_view<
     require(std::isfinite(values[t]), function, ": ", name, " must be finite, got ", values[t], " at token ", t);
 }
 
-inline void require_pairs(const char* function, std::span<const channel_pair> pairs, std::int64_t channels,
-                          vector_view<float> out) {
-  require(out.size() == static_cast<std::int64_t>(pairs.size()), function, ": mi must have ", pairs.size(),
-          " elements to match the pairs, got ", out.size());
+inline void require_pairs_in_range(const char* function, std::span<const channel_pair> pairs, std::int64_t channels) {
   for (std::size_t p = 0; p < pairs.size(); ++p)
     for (const auto channel : {pairs[p].first, pairs[p].second})
       require(channel >= 0 && channel < channels, function, ": pairs must be of channels 0 to ", channels - 1, ", got ",
               channel, " in pair ", p);
+}
+
+template <class Space>
+void require_pairs(const char* function, std::span<const channel_pair> pairs, std::int64_t channels,
+                   const vector_view<float, Space>& out) {
+  require(out.size() == static_cast<std::int64_t>(pairs.size()), function, ": mi must have ", pairs.size(),
+          " elements to match the pairs, got ", out.size());
+  require_pairs_in_range(function, pairs, channels);
 }
 
 template <class Space>
@@ -101,11 +106,20 @@ class listed_channels {
   std::int64_t column(std::int64_t place) const { return columns_[static_cast<std::size_t>(place)]; }
   /// Where a channel is that occurs.
   std::int64_t place(std::int64_t channel) const { return places_[static_cast<std::size_t>(channel)]; }
+  std::span<const std::int64_t> columns() const { return columns_; }
 
  private:
   std::pmr::vector<std::int64_t> places_;
   std::pmr::vector<std::int64_t> columns_;
 };
+
+/// A list of pairs, by places; of each pair the channel with the smaller column first, as in the order of all pairs.
+inline std::vector<channel_pair> pairs_of_places(std::span<const channel_pair> pairs, const listed_channels& listed) {
+  std::vector<channel_pair> result;
+  result.reserve(pairs.size());
+  for (const auto& [i, j] : pairs) result.push_back({listed.place(std::min(i, j)), listed.place(std::max(i, j))});
+  return result;
+}
 
 /// Two channels as the columns of a matrix.
 inline matrix<float> side_by_side(const host_executor& exec, const char* function, vector_view<const float> x,

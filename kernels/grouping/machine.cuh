@@ -1,0 +1,78 @@
+// grouping/machine.cuh: the machine of grouping's algorithms (grouping/detail/machine.hpp) on a stream.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/core/cuda_executor.hpp>
+#include <miq/core/launch.cuh>
+#include <miq/grouping/detail/machine.hpp>
+
+namespace miq {
+inline namespace MIQ_CUDA_NAMESPACE {
+namespace device {
+
+/// Kernels and cuBLAS on the executor's stream. Does not allocate; `fetch` and `fetch_rows` synchronise.
+class grouping_machine {
+ public:
+  explicit grouping_machine(const cuda_executor& exec) : exec_(exec) {}
+
+  template <class Body>
+  void launch(const char* name, const Body& body) const {
+    device::launch(exec_, name, body);
+  }
+
+  /// cuBLAS counts by columns, so it gets the transposed problem: c^T = alpha op(b)^T op(a)^T + beta c^T.
+  void multiply(grouping::detail::product_operand op_a, grouping::detail::product_operand op_b, std::int64_t rows,
+                std::int64_t columns, std::int64_t depth, float alpha, const float* a, std::int64_t a_leading,
+                const float* b, std::int64_t b_leading, float beta, float* c, std::int64_t c_leading) const {
+    if (rows == 0 || columns == 0) return;
+    detail::check_blas(cublasSgemm_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
+                                      b_leading, a, a_leading, &beta, c, c_leading),
+                       "cublasSgemm_64");
+  }
+
+  void multiply_many(std::int64_t count, grouping::detail::product_operand op_a, grouping::detail::product_operand op_b,
+                     std::int64_t rows, std::int64_t columns, std::int64_t depth, float alpha, const float* a,
+                     std::int64_t a_leading, std::int64_t a_stride, const float* b, std::int64_t b_leading,
+                     std::int64_t b_stride, float* c, std::int64_t c_leading, std::int64_t c_stride) const {
+    if (count == 0 || rows == 0 || columns == 0) return;
+    const float beta = 0;
+    detail::check_blas(
+        cublasSgemmStridedBatched_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
+                                     b_leading, b_stride, a, a_leading, a_stride, &beta, c, c_leading, c_stride, count),
+        "cublasSgemmStridedBatched_64");
+  }
+
+  template <class T>
+  void clear(T* to, std::int64_t count) const {
+    detail::check_cuda(
+        cudaMemsetAsync(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(T), exec_.stream()),
+        "cudaMemsetAsync");
+  }
+  /// The runtime copies pageable memory to a place of its own before it returns.
+  template <class T>
+  void store(const T* from, std::int64_t count, T* to) const {
+    copy(exec_, vector_view<const T>(from, count), vector_view<T, device_memory>(to, count));
+  }
+  template <class T>
+  void fetch(const T* from, std::int64_t count, T* to) const {
+    copy(exec_, vector_view<const T, device_memory>(from, count), vector_view<T>(to, count));
+    exec_.synchronise();
+  }
+  template <class T>
+  void fetch_rows(const T* from, std::int64_t leading, std::int64_t rows, std::int64_t columns, T* to) const {
+    copy(exec_, matrix_view<const T, device_memory>(from, rows, columns, leading), matrix_view<T>(to, rows, columns));
+    exec_.synchronise();
+  }
+
+ private:
+  static cublasOperation_t operation(grouping::detail::product_operand operand) {
+    return operand == grouping::detail::product_operand::as_is ? CUBLAS_OP_N : CUBLAS_OP_T;
+  }
+
+  const cuda_executor& exec_;
+};
+
+}  // namespace device
+}  // namespace MIQ_CUDA_NAMESPACE
+}  // namespace miq

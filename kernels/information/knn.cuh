@@ -1,0 +1,103 @@
+// information/knn.cuh: the bodies of information/knn_cuda.hpp; needs nvcc.
+#pragma once
+
+#include <memory_resource>
+
+#include <miq/core/device_result.cuh>
+#include <miq/core/launch.cuh>
+#include <miq/information/detail/knn_steps.hpp>
+#include <miq/information/knn_cuda.hpp>
+
+namespace miq::information {
+inline namespace MIQ_CUDA_NAMESPACE {
+namespace device {
+
+/// What `knn_on_machine` asks for, on a stream.
+class knn_machine {
+ public:
+  explicit knn_machine(const cuda_executor& exec) : exec_(exec) {}
+  template <class Body>
+  void launch(const char* name, const Body& body) const {
+    miq::device::launch(exec_, name, body);
+  }
+  /// The runtime copies pageable memory to a place of its own before it returns.
+  template <class T>
+  void store(const T* from, std::int64_t count, T* to) const {
+    copy(exec_, vector_view<const T>(from, count), vector_view<T, device_memory>(to, count));
+  }
+
+ private:
+  const cuda_executor& exec_;
+};
+
+inline knn_result begun_knn(const knn_options& options, std::int64_t tokens) {
+  knn_result begun;
+  begun.few_tokens = detail::few_knn_tokens(options, tokens);
+  return begun;
+}
+
+}  // namespace device
+
+MIQ_CUDA_API std::int64_t knn_workspace_bytes(std::int64_t tokens, std::int64_t channels) {
+  miq::detail::require(tokens >= 2 && channels >= 1, "knn: samples must be at least ", miq::detail::shape_text(2, 1),
+                       ", got ", miq::detail::shape_text(tokens, channels));
+  return detail::knn_layout(tokens, channels, -1).layout.bytes();
+}
+
+MIQ_CUDA_API std::int64_t knn_workspace_bytes(std::int64_t tokens, std::int64_t channels,
+                                              std::span<const channel_pair> pairs) {
+  miq::detail::require(tokens >= 2 && channels >= 1, "knn: samples must be at least ", miq::detail::shape_text(2, 1),
+                       ", got ", miq::detail::shape_text(tokens, channels));
+  detail::require_pairs_in_range("knn", pairs, channels);
+  const detail::listed_channels listed(pairs, channels, std::pmr::get_default_resource());
+  return detail::knn_layout(tokens, listed.count(), static_cast<std::int64_t>(pairs.size())).layout.bytes();
+}
+
+MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
+                      matrix_view<float, device_memory> mi, result_ref<knn_result, device_memory> result,
+                      const knn_options& options, device_workspace workspace) {
+  detail::require_knn("knn", options, samples.rows());
+  detail::require_samples_shape("knn", samples, 2);
+  detail::require_mi("knn", samples, mi);
+  const detail::knn_layout at(samples.rows(), samples.columns(), -1);
+  const miq::detail::device_scratch scratch("knn", at.layout, workspace, exec.stream(), exec.resource());
+  miq::device::write_result(exec, "knn", result, device::begun_knn(options, samples.rows()));
+  detail::knn_on_machine(device::knn_machine(exec), samples.data(), samples.leading(), samples.rows(),
+                         samples.columns(), {}, nullptr, mi.data(), mi.leading(), options, result.get(),
+                         scratch.at<std::byte>(0));
+}
+
+MIQ_CUDA_API knn_result knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
+                            matrix_view<float, device_memory> mi, const knn_options& options,
+                            device_workspace workspace) {
+  miq::device::result_on_device<knn_result> result(exec);
+  knn(exec, samples, mi, result.ref(), options, workspace);
+  return result.fetch();
+}
+
+MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
+                      std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
+                      result_ref<knn_result, device_memory> result, const knn_options& options,
+                      device_workspace workspace) {
+  detail::require_knn("knn", options, samples.rows());
+  detail::require_samples_shape("knn", samples, 2);
+  detail::require_pairs("knn", pairs, samples.columns(), mi);
+  const detail::listed_channels listed(pairs, samples.columns(), std::pmr::get_default_resource());
+  const auto places = detail::pairs_of_places(pairs, listed);
+  const detail::knn_layout at(samples.rows(), listed.count(), static_cast<std::int64_t>(pairs.size()));
+  const miq::detail::device_scratch scratch("knn", at.layout, workspace, exec.stream(), exec.resource());
+  miq::device::write_result(exec, "knn", result, device::begun_knn(options, samples.rows()));
+  detail::knn_on_machine(device::knn_machine(exec), samples.data(), samples.leading(), samples.rows(), listed.count(),
+                         listed.columns(), &places, mi.data(), 0, options, result.get(), scratch.at<std::byte>(0));
+}
+
+MIQ_CUDA_API knn_result knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
+                            std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
+                            const knn_options& options, device_workspace workspace) {
+  miq::device::result_on_device<knn_result> result(exec);
+  knn(exec, samples, pairs, mi, result.ref(), options, workspace);
+  return result.fetch();
+}
+
+}  // namespace MIQ_CUDA_NAMESPACE
+}  // namespace miq::information

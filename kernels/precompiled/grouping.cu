@@ -1,0 +1,2 @@
+#include <miq/grouping/kmeans.cuh>
+#include <miq/grouping/silhouette.cuh>

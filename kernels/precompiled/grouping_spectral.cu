@@ -1,0 +1,2 @@
+#include <miq/grouping/hierarchical.cuh>
+#include <miq/grouping/spectral.cuh>
