@@ -10,12 +10,18 @@
 
 namespace miq::obs::detail {
 
+template <class Space>
+void check_hessian_shape(const char* function, matrix_view<const float, Space> hessian) {
+  miq::detail::require(hessian.columns() >= 1 && hessian.rows() == hessian.columns(), function,
+                       ": hessian must be square and not empty, got ",
+                       miq::detail::shape_text(hessian.rows(), hessian.columns()));
+}
+
 /// Throws unless `hessian` is square, not empty, with a diagonal that is finite and not negative.
 inline void check_hessian(const char* function, matrix_view<const float> hessian) {
   using miq::detail::require;
+  check_hessian_shape(function, hessian);
   const auto n = hessian.columns();
-  require(n >= 1 && hessian.rows() == n, function, ": hessian must be square and not empty, got ",
-          miq::detail::shape_text(hessian.rows(), n));
   for (std::int64_t j = 0; j < n; ++j)
     require(hessian(j, j) >= 0 && std::isfinite(hessian(j, j)), function, ": diagonal entry ", j,
             " of hessian must be finite and not negative, got ", hessian(j, j));
@@ -24,6 +30,12 @@ inline void check_hessian(const char* function, matrix_view<const float> hessian
 inline void check_damping(const char* function, double damping) {
   miq::detail::require(damping >= 0 && std::isfinite(damping), function,
                        ": damping must be finite and at least 0, got ", damping);
+}
+
+/// What stands on the diagonal of H + D where H has `entry`; `mean` is that of the entries that are not 0.
+MIQ_HOST_DEVICE inline double damped_entry(double entry, double mean, double damping, damping_rule rule) {
+  const double own = entry == 0 ? mean : entry;
+  return own + damping * (rule == damping_rule::mean_diagonal ? mean : own);
 }
 
 /// What stands on the diagonal of H + D. A column whose entry is 0 is dead: it gets the mean of the others (1 if all
@@ -44,8 +56,7 @@ class damped_diagonal {
   bool is_dead(std::int64_t j) const { return hessian_(j, j) == 0; }
   /// The entry of column j when `damping` is the share that is added.
   double operator()(std::int64_t j, double damping) const {
-    const double entry = is_dead(j) ? mean_ : static_cast<double>(hessian_(j, j));
-    return entry + damping * (rule_ == damping_rule::mean_diagonal ? mean_ : entry);
+    return damped_entry(static_cast<double>(hessian_(j, j)), mean_, damping, rule_);
   }
 
  private:
