@@ -9,6 +9,7 @@
 
 #include "layer_data.hpp"
 #include "reference/obs_oracle.hpp"
+#include "refit_oracle.hpp"
 #include "test_support/catch.hpp"
 
 namespace {
@@ -46,54 +47,6 @@ struct problem : miq_test::masked_layer {
   }
 };
 
-/// The minimum on the support of each row, by the normal equations.
-MatrixXd best(const problem& p) {
-  const MatrixXd h = p.damped(), w0 = to_double(p.target);
-  MatrixXd out = MatrixXd::Zero(w0.rows(), w0.cols());
-  for (Eigen::Index r = 0; r < w0.rows(); ++r) {
-    std::vector<Eigen::Index> support;
-    for (Eigen::Index c = 0; c < w0.cols(); ++c)
-      if (p.kept(r, c) != 0) support.push_back(c);
-    if (support.empty()) continue;
-    const VectorXd wanted = h * w0.row(r).transpose();
-    const VectorXd x = h(support, support).ldlt().solve(wanted(support));
-    for (std::size_t k = 0; k < support.size(); ++k) out(r, support[k]) = x(static_cast<Eigen::Index>(k));
-  }
-  return out;
-}
-
-/// Textbook preconditioned conjugate gradients (Saad 2003, algorithm 9.1) with the symmetric Gauss-Seidel matrix formed
-/// and solved explicitly, row by row.
-MatrixXd iterate(const problem& p, int iterations) {
-  const MatrixXd h = p.damped(), w0 = to_double(p.target);
-  MatrixXd out = to_double(p.start);
-  for (Eigen::Index row = 0; row < w0.rows(); ++row) {
-    std::vector<Eigen::Index> support;
-    for (Eigen::Index c = 0; c < w0.cols(); ++c)
-      if (p.kept(row, c) != 0) support.push_back(c);
-    if (support.empty()) continue;
-    const MatrixXd a = h(support, support);
-    const MatrixXd lower = a.triangularView<Eigen::Lower>();
-    const MatrixXd m = lower * a.diagonal().cwiseInverse().asDiagonal() * lower.transpose();
-    const auto solver = m.fullPivLu();
-    const VectorXd gradient = h * (w0.row(row) - out.row(row)).transpose();
-    VectorXd r = gradient(support), z = solver.solve(r), d = z;
-    VectorXd x = VectorXd::Zero(r.size());
-    const double least = 1e-24 * r.dot(z);
-    for (int k = 0; k < iterations && r.dot(z) > least; ++k) {  // few weights are done exactly before
-      const VectorXd q = a * d;
-      const double alpha = r.dot(z) / d.dot(q);
-      const double before = r.dot(z);
-      x += alpha * d;
-      r -= alpha * q;
-      z = solver.solve(r);
-      d = z + r.dot(z) / before * d;
-    }
-    for (std::size_t k = 0; k < support.size(); ++k) out(row, support[k]) += x(static_cast<Eigen::Index>(k));
-  }
-  return out;
-}
-
 void check_losses(const problem& p, const refit_result& result, const matrix<float>& out) {
   CHECK(result.loss.front() == Approx(p.loss(to_double(p.start))).epsilon(1e-4).margin(1e-12));
   CHECK(result.loss.back() == Approx(p.loss(to_double(out))).epsilon(1e-4).margin(1e-7 * result.loss.front() + 1e-15));
@@ -114,7 +67,7 @@ TEST_CASE("refit reaches the exact minimum on every row's support", "[obs]") {
   std::vector<double> row_loss;
   const auto result = p.run(out, {.iterations = 100, .tolerance = 1e-8}, 2, &row_loss);
   check_losses(p, result, out);
-  const MatrixXd wanted = best(p);
+  const MatrixXd wanted = miq_test::best_refit(p, p.damped());
   CHECK((to_double(out) - wanted).cwiseAbs().maxCoeff() < 1e-3 * to_double(p.target).cwiseAbs().maxCoeff());
   CHECK(result.loss.back() == Approx(p.loss(wanted)).epsilon(1e-4).margin(1e-7 * result.loss.front() + 1e-15));
   const VectorXd losses = miq_oracle::quadratic_loss(to_double(out) - to_double(p.target), p.damped());
@@ -132,7 +85,7 @@ TEST_CASE("each iteration is one of conjugate gradients with symmetric Gauss-Sei
   matrix<float> out;
   const auto result = p.run(out, {.iterations = iterations, .tolerance = 0});
   check_losses(p, result, out);
-  const MatrixXd wanted = iterate(p, iterations);
+  const MatrixXd wanted = miq_test::textbook_refit(p, p.damped(), iterations);
   REQUIRE(wanted.allFinite());
   CHECK((to_double(out) - wanted).cwiseAbs().maxCoeff() < 1e-4 * to_double(p.target).cwiseAbs().maxCoeff());
   CHECK(result.loss.back() == Approx(p.loss(wanted)).epsilon(1e-4).margin(1e-7 * result.loss.front() + 1e-15));
@@ -145,12 +98,8 @@ TEST_CASE("without iterations refit is one Gauss-Seidel pass", "[obs]") {
   const auto result = p.run(out, {.iterations = 0});
   REQUIRE(result.loss.size() == 2);
   check_losses(p, result, out);
-  const MatrixXd h = p.damped(), w0 = to_double(p.target);
-  MatrixXd w = to_double(p.start);
-  for (Eigen::Index r = 0; r < rows; ++r)
-    for (Eigen::Index c = 0; c < columns; ++c)
-      if (p.kept(r, c) != 0) w(r, c) -= (w.row(r) - w0.row(r)).dot(h.col(c)) / h(c, c);
-  CHECK((to_double(out) - w).cwiseAbs().maxCoeff() < 1e-5 * w0.cwiseAbs().maxCoeff());
+  const MatrixXd w = miq_test::gauss_seidel_refit(p, p.damped());
+  CHECK((to_double(out) - w).cwiseAbs().maxCoeff() < 1e-5 * to_double(p.target).cwiseAbs().maxCoeff());
 }
 
 TEST_CASE("refit goes on from what a sweep leaves, and its loss is the sweep's", "[obs]") {
@@ -195,8 +144,8 @@ TEST_CASE("all kept, all masked, dead columns, no start", "[obs]") {
     const auto result = p.run(out, {.iterations = 60, .tolerance = 1e-8});
     for (const std::int64_t dead : {0, 17, 49})
       for (std::int64_t r = 0; r < rows; ++r) CHECK(out(r, dead) == (p.kept(r, dead) != 0 ? p.target(r, dead) : 0.0F));
-    CHECK(result.loss.back() == Approx(p.loss(best(p))).epsilon(1e-4));
-    CHECK((to_double(out) - best(p)).cwiseAbs().maxCoeff() < 1e-4);
+    CHECK(result.loss.back() == Approx(p.loss(miq_test::best_refit(p, p.damped()))).epsilon(1e-4));
+    CHECK((to_double(out) - miq_test::best_refit(p, p.damped())).cwiseAbs().maxCoeff() < 1e-4);
   }
   SECTION("no start means the target") {
     matrix<float> again;

@@ -9,6 +9,7 @@
 #include <miq/obs/detail/damping.hpp>
 #include <miq/obs/detail/inverse_product.hpp>
 #include <miq/obs/detail/keep_largest.hpp>
+#include <miq/obs/detail/mask_search_check.hpp>
 #include <miq/obs/detail/upper_check.hpp>
 
 namespace miq::obs {
@@ -45,41 +46,13 @@ struct mask_search_scratch {
 
 inline void check_mask_search(const host_executor& exec, const mask_search_inputs<>& in,
                               const mask_search_outputs<>& out, const mask_search_options& options) {
-  using miq::detail::overlap;
-  using miq::detail::require;
-  using miq::detail::shape_text;
   constexpr const char* name = "mask_search";
-  const auto rows = in.target.rows(), columns = in.target.columns();
-  const auto shaped = [&](auto m, const char* argument) {
-    require(m.rows() == rows && m.columns() == columns, name, ": ", argument, " must be ", shape_text(rows, columns),
-            " like target, got ", shape_text(m.rows(), m.columns()));
-  };
+  check_mask_search_shapes(in, out, options);
   check_hessian(name, in.hessian);
-  require(in.hessian.columns() == columns, name, ": target must have ", in.hessian.columns(),
-          " columns like hessian, got ", shape_text(rows, columns));
-  shaped(in.kept, "kept");
-  if (!in.start.empty()) shaped(in.start, "start");
-  shaped(out.kept, "the resulting kept");
-  shaped(out.weights, "weights");
-  require(options.iterations >= 1 && options.iterations <= 10000, name, ": iterations must be 1 to 10000, got ",
-          options.iterations);
-  require(options.levels >= 1 && options.levels <= 20, name, ": levels must be 1 to 20, got ", options.levels);
-  require(options.penalty > 0 && std::isfinite(options.penalty), name, ": penalty must be finite and above 0, got ",
-          options.penalty);
-  require(options.penalty_factor >= 1 && std::isfinite(options.penalty_factor), name,
-          ": penalty_factor must be finite and at least 1, got ", options.penalty_factor);
-  check_damping(name, options.damping);
-  if (options.scope == mask_scope::column_group) {
-    require(in.labels.size() == columns, name, ": labels must have ", columns, " elements, got ", in.labels.size());
-    for (std::int64_t c = 0; c < columns; ++c)
-      require(in.labels[c] >= 0 && in.labels[c] < columns, name, ": labels must be 0 to ", columns - 1, ", got ",
-              in.labels[c], " for column ", c);
-  }
-  require(!overlap(in.target, out.weights) && !overlap(in.hessian, out.weights) && !overlap(in.kept, out.weights) &&
-              (in.start.empty() || !overlap(in.start, out.weights)) && !overlap(in.target, out.kept) &&
-              !overlap(in.hessian, out.kept) && !overlap(in.kept, out.kept) &&
-              (in.start.empty() || !overlap(in.start, out.kept)) && !overlap(out.weights, out.kept),
-          name, ": outputs must not overlap inputs or each other");
+  if (options.scope == mask_scope::column_group)
+    for (std::int64_t c = 0; c < in.labels.size(); ++c)
+      miq::detail::require(in.labels[c] >= 0 && in.labels[c] < in.labels.size(), name, ": labels must be 0 to ",
+                           in.labels.size() - 1, ", got ", in.labels[c], " for column ", c);
   miq::detail::require_finite(exec, in.target, name, "target");
   miq::detail::require_finite(exec, in.start, name, "start");
   require_finite_upper(exec, in.hessian, name, "hessian");

@@ -8,6 +8,7 @@
 #include <miq/core/detail/matrix_product.hpp>
 #include <miq/obs/detail/damping.hpp>
 #include <miq/obs/detail/inverse_product.hpp>
+#include <miq/obs/detail/refit_check.hpp>
 #include <miq/obs/detail/upper_check.hpp>
 
 namespace miq::obs {
@@ -50,7 +51,6 @@ double chained_sum(std::int64_t count, const Term& term) {
 struct refit_scratch {
   refit_scratch(std::int64_t rows, std::int64_t columns, const refit_options& options) {
     const auto tasks = product_tasks(rows);
-    const auto iterations = std::max(options.iterations, 1);
     away = layout.add<float>(rows * columns);
     if (options.iterations > 0) {
       residual = layout.add<float>(rows * columns);
@@ -62,7 +62,7 @@ struct refit_scratch {
     sums = layout.add<float>(tasks * product_rows(rows) * refit_stride);
     steps = layout.add<float>(tasks * product_rows(rows) * refit_leaf);
     corners = layout.add<float>((columns + refit_block - 1) / refit_block * refit_block * refit_block);
-    losses = layout.add<double>(tasks * (iterations + 1));
+    losses = layout.add<double>(tasks * refit_loss_count(options));
     rows_loss = layout.add<double>(rows);
     squares = layout.add<double>(rows);
     active = layout.add<std::uint8_t>(rows);
@@ -73,7 +73,7 @@ struct refit_scratch {
   std::int64_t diagonal = 0, inverse = 0;                         // [columns]
   std::int64_t corners = 0;                                       // of each block: [block, block]
   std::int64_t sums = 0, steps = 0;                     // of each task: [rows of a task, block], [rows of a task, leaf]
-  std::int64_t losses = 0;                              // [tasks, iterations + 1]
+  std::int64_t losses = 0;                              // [tasks, refit_loss_count]
   std::int64_t rows_loss = 0, squares = 0, active = 0;  // [rows]
 };
 
@@ -325,30 +325,8 @@ struct refit_tile {
 
 inline void check_refit(const host_executor& exec, const refit_inputs<>& in, const refit_outputs<>& out,
                         const refit_options& options) {
-  using miq::detail::overlap;
-  using miq::detail::require;
-  using miq::detail::shape_text;
-  const auto rows = in.target.rows(), columns = in.target.columns();
-  const auto shaped = [&](auto m, const char* name) {
-    require(m.rows() == rows && m.columns() == columns, "refit: ", name, " must be ", shape_text(rows, columns),
-            " like target, got ", shape_text(m.rows(), m.columns()));
-  };
+  check_refit_shapes(in, out, options);
   check_hessian("refit", in.hessian);
-  require(in.hessian.columns() == columns, "refit: target must have ", in.hessian.columns(),
-          " columns like hessian, got ", shape_text(rows, columns));
-  shaped(in.kept, "kept");
-  if (!in.start.empty()) shaped(in.start, "start");
-  shaped(out.weights, "weights");
-  require(out.row_loss.empty() || out.row_loss.size() == rows, "refit: row_loss must have ", rows, " elements, got ",
-          out.row_loss.size());
-  require(options.iterations >= 0 && options.iterations <= 1000, "refit: iterations must be 0 to 1000, got ",
-          options.iterations);
-  require(options.tolerance >= 0 && options.tolerance < 1, "refit: tolerance must be at least 0 and below 1, got ",
-          options.tolerance);
-  check_damping("refit", options.damping);
-  require(!overlap(in.target, out.weights) && !overlap(in.hessian, out.weights) && !overlap(in.kept, out.weights) &&
-              (in.start.empty() || !overlap(in.start, out.weights)),
-          "refit: weights must not overlap an input");
   miq::detail::require_finite(exec, in.target, "refit", "target");
   miq::detail::require_finite(exec, in.start, "refit", "start");
   require_finite_upper(exec, in.hessian, "refit", "hessian");
@@ -372,7 +350,7 @@ inline refit_result refit_on(const host_executor& exec, const refit_inputs<>& in
   copy_corners(exec, in.hessian, diagonal, corners);
 
   const auto tasks = product_tasks(rows), tall = product_rows(rows);
-  const auto entries = std::max(options.iterations, 1) + 1;
+  const auto entries = refit_loss_count(options);
   auto* const losses = memory.at<double>(plan.losses);
   auto* const rows_loss = memory.at<double>(plan.rows_loss);
   std::atomic<std::int64_t> converged = 0, stopped = 0;
