@@ -2,13 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
-#include <miq/allocation/column_sums.cuh>
+#include <miq/allocation/column_costs.cuh>
+#include <miq/allocation/importance.hpp>
 #include <miq/calibration/accumulator.cuh>
 #include <miq/compress_cuda.hpp>
 #include <miq/core/launch.cuh>
 #include <miq/detail/column_order_body.hpp>
+#include <miq/detail/kept_counts_body.hpp>
 #include <miq/grouping/quality.cuh>
 #include <miq/obs/factor.cuh>
 #include <miq/obs/mask.cuh>
@@ -51,8 +54,8 @@ struct device_machine {
 
   template <class T>
   void require_finite(const matrix_view<const T, device_memory>& weights) const {
-    const auto sums = allocation::column_sums(exec, weights);
-    require(sums.not_finite == 0, "compress: weights must be finite, got ", sums.not_finite, " that are not");
+    const auto count = sums_of_columns(weights).not_finite;
+    require(count == 0, "compress: weights must be finite, got ", count, " that are not");
   }
 
   std::vector<float> diagonal(const view<float>& m) const {
@@ -174,7 +177,14 @@ struct device_machine {
   }
 
   std::vector<std::int64_t> kept_by_column(const view<std::uint8_t>& kept) const {
-    return allocation::kept_by_column(exec, kept);
+    const device_array<std::int64_t> counts(kept.columns(), exec.stream(), exec.resource());
+    check_cuda(cudaMemsetAsync(counts.data(), 0, static_cast<std::size_t>(counts.bytes()), exec.stream()),
+               "compress: cudaMemsetAsync");
+    device::launch(exec, "compress: kept weights",
+                   kept_counts_body{kept.rows(), kept.columns(), kept.data(), kept.leading(), counts.data()});
+    std::vector<std::int64_t> of(static_cast<std::size_t>(kept.columns()));
+    fetch_into(counts, of);
+    return of;
   }
   allocation::column_costs measure_columns(const view<float>& weights, const view<float>& upper,
                                            const view<std::uint8_t>& kept) const {
@@ -182,7 +192,21 @@ struct device_machine {
   }
   std::vector<float> mixed_importance(const view<float>& weights,
                                       const calibration::statistics_view<device_memory>& seen) const {
-    return allocation::mixed_importance(exec, weights, seen);
+    const auto sums = sums_of_columns(weights);
+    const auto rows = static_cast<double>(weights.rows());
+    std::vector<double> mean_absolute, root_mean_square;
+    for (const auto sum : sums.magnitudes) mean_absolute.push_back(sum / rows);
+    for (const auto sum : sums.squares) root_mean_square.push_back(std::sqrt(sum / rows));
+    const auto variance = diagonal(seen.covariance);
+    const auto mean = fetch(seen.mean);
+    const auto amplitude = fetch(seen.mean_absolute);
+    const allocation::importance_mix mix;
+    std::vector<float> of(variance.size());
+    allocation::detail::combine_importances(
+        {variance, mean.data(), amplitude.data(), mean_absolute.data(), root_mean_square.data()},
+        allocation::importance_measure::mixed, {mix.amplitude, mix.hessian, mix.weight, mix.sensitivity, mix.variance},
+        of.data());
+    return of;
   }
   matrix<double> grid_errors(const view<float>& weights, std::span<const std::int32_t> labels, std::int64_t groups,
                              std::span<const std::uint8_t> widths, const quantization::fit_options& options,
@@ -248,6 +272,22 @@ struct device_machine {
   }
 
  private:
+  struct fetched_sums {
+    std::vector<double> squares, magnitudes;
+    std::int64_t not_finite = 0;
+  };
+  template <class T>
+  fetched_sums sums_of_columns(const matrix_view<const T, device_memory>& weights) const {
+    const auto c = weights.columns();
+    const device_array<double> memory(3 * c, exec.stream(), exec.resource());
+    const device::result_on_device<allocation::column_sums_result> result(exec);
+    allocation::column_sums(exec, weights, {{memory.data(), c}, {memory.data() + c, c}, {memory.data() + 2 * c, c}},
+                            result.ref());
+    std::vector<double> all(static_cast<std::size_t>(3 * c));
+    fetch_into(memory, all);
+    const auto begin = all.begin();
+    return {{begin + c, begin + 2 * c}, {begin + 2 * c, all.end()}, result.fetch().not_finite};
+  }
   /// A copy of host values; empty stays empty. The values may go as soon as the call returns: they are not pinned.
   template <class T>
   device_array<T> to_device(std::span<const T> values) const {

@@ -1,6 +1,7 @@
 // quantization/column_groups_cuda.hpp: groups of columns and the grids of a layer in device memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -89,6 +90,11 @@ class device_grid_set {
     scale_ = device_array<float>(count, exec.stream(), exec.resource());
     zero_ = device_array<float>(count, exec.stream(), exec.resource());
     row_factor_ = device_array<float>(is_rank_one(options.layout) ? rows : 0, exec.stream(), exec.resource());
+  }
+
+  /// Room for grids of the same layer and kind whose columns are grouped in another way.
+  device_grid_set with_groups(const cuda_executor& exec, device_column_groups groups) const {
+    return device_grid_set(exec, std::max(scale_rows_, row_factor_.size()), std::move(groups), options_);
   }
 
   const device_column_groups& groups() const { return groups_; }

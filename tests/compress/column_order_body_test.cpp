@@ -7,6 +7,7 @@
 #include <miq/core/random.hpp>
 #include <miq/detail/column_order_body.hpp>
 #include <miq/detail/column_permutation.hpp>
+#include <miq/detail/kept_counts_body.hpp>
 
 #include "test_support/catch.hpp"
 #include "test_support/lanes.hpp"
@@ -79,4 +80,21 @@ TEST_CASE("squares go into an order", "[compress][body]") {
   run(lanes, miq::detail::square_order_body{size, from.data(), size, to.data(), size, order.data()});
   const auto expected = miq::detail::square_in_order(from.view(), order, std::pmr::get_default_resource());
   CHECK(std::equal(to.data(), to.data() + to.size(), expected.data()));
+}
+
+TEST_CASE("kept weights are counted by column", "[compress][body]") {
+  const auto lanes = GENERATE(0, 8);
+  const auto rows = GENERATE(1, 255, 257, 600);
+  const auto columns = GENERATE(1, 13, 256, 259);
+  if (lanes > 0 && rows * columns > 9000) return;
+  miq::random_stream random(miq_test::seed());
+  miq::matrix<std::uint8_t> kept(rows, columns + 5, 1);
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(columns), 0), expected(counts);
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) {
+      kept(r, c) = static_cast<std::uint8_t>(random.below(3));
+      expected[static_cast<std::size_t>(c)] += kept(r, c) != 0;
+    }
+  run(lanes, miq::detail::kept_counts_body{rows, columns, kept.data(), columns + 5, counts.data()});
+  CHECK(counts == expected);
 }

@@ -1,8 +1,10 @@
 // Grouping on a device against the host.
+#include <miq/grouping/group_by_information.cuh>
 #include <miq/grouping/hierarchical.cuh>
 #include <miq/grouping/kmeans.cuh>
 #include <miq/grouping/silhouette.cuh>
 #include <miq/grouping/spectral.cuh>
+#include <miq/information/affinity.cuh>
 
 #include "grouping/grouping_inputs.hpp"
 #include "reference/grouping.hpp"
@@ -127,6 +129,26 @@ TEST_CASE("spectral clustering and silhouette on a device give what the host giv
       miq::grouping::linkage(exec, miq_test::threads(2), far.read(), miq::grouping::linkage_method::average);
   CHECK(tree.cut_by_count(5) ==
         miq::grouping::linkage(miq_test::threads(2), distance, miq::grouping::linkage_method::average).cut_by_count(5));
+}
+
+TEST_CASE("information is grouped on a device as on the host", "[grouping][device]") {
+  MIQ_NEEDS_DEVICE();
+  const std::vector<int> sizes = {90, 61, 133, 40};
+  const auto model = miq_test::make_block_model(miq_test::seed(), sizes, 0.6F, 0.02F);
+  miq::grouping::information_grouping_options options;
+  options.groups = 4;
+  options.method = GENERATE(miq::grouping::grouping_method::spectral, miq::grouping::grouping_method::kmeans,
+                            miq::grouping::grouping_method::hierarchical);
+  options.normalisation =
+      GENERATE(miq::information::normalisation::information_coefficient, miq::information::normalisation::none);
+  const auto host = miq::grouping::group_by_information(miq_test::threads(2), model.affinity.view(), {}, options);
+  const miq_test::stream stream;
+  const miq::cuda_executor exec(stream);
+  const miq_test::device_matrix<float> there(exec, model.affinity.view());
+  const auto found = miq::grouping::group_by_information(exec, there.read(), {}, options);
+  CHECK(found.groups == host.groups);
+  CHECK(found.isolated == host.isolated);
+  CHECK(found.clipped == host.clipped);
 }
 
 TEST_CASE("a workspace that is too small is an error, not an overrun", "[grouping][device]") {

@@ -114,6 +114,51 @@ inline void column_magnitudes(const host_executor& exec, matrix_view<const float
   }
 }
 
+/// What importances are made of, on the host, a value a column; the last two only for measures that read weights.
+struct importance_sources {
+  std::span<const float> variance;
+  const float* mean;
+  const float* mean_absolute;
+  const double* weight_mean_absolute;
+  const double* weight_root_mean_square;
+};
+
+inline void combine_importances(const importance_sources& from, importance_measure measure,
+                                const std::array<double, 5>& shares, float* out) {
+  using enum importance_measure;
+  const auto measured = [&](importance_measure what, std::size_t j) -> double {
+    switch (what) {
+      case amplitude:
+        return from.mean_absolute[j];
+      case hessian:
+        return 2 * (double{from.variance[j]} + double{from.mean[j]} * double{from.mean[j]});
+      case weight:
+        return from.weight_mean_absolute[j];
+      case sensitivity:
+        return from.weight_root_mean_square[j] * double{from.mean_absolute[j]};
+      default:
+        return from.variance[j];
+    }
+  };
+  const auto c = from.variance.size();
+  std::vector<double> values(c);
+  if (measure != mixed) {
+    for (std::size_t j = 0; j < c; ++j) values[j] = measured(measure, j);
+  } else {
+    constexpr std::array parts{amplitude, hessian, weight, sensitivity, variance};
+    for (std::size_t m = 0; m < parts.size(); ++m) {
+      double largest = 0;
+      for (std::size_t j = 0; j < c; ++j) largest = std::max(largest, measured(parts[m], j));
+      if (largest > 0)
+        for (std::size_t j = 0; j < c; ++j) values[j] += shares[m] * (measured(parts[m], j) / largest);
+    }
+  }
+  for (std::size_t j = 0; j < c; ++j)
+    miq::detail::require(values[j] <= double{std::numeric_limits<float>::max()}, "importance: column ", j,
+                         " has importance ", values[j], ", beyond the range of float");
+  for (std::size_t j = 0; j < c; ++j) out[j] = static_cast<float>(values[j]);
+}
+
 inline void importance_on(const host_executor& exec, const importance_arguments<host_memory>& given) {
   using miq::detail::require;
   using enum importance_measure;
@@ -153,37 +198,11 @@ inline void importance_on(const host_executor& exec, const importance_arguments<
 
   matrix<double> magnitudes(2, reads_weights ? c : 0, exec.resource());
   if (reads_weights) column_magnitudes(exec, weights, &magnitudes(0, 0), &magnitudes(1, 0));
-  const auto measured = [&](importance_measure what, std::int64_t j) -> double {
-    switch (what) {
-      case amplitude:
-        return seen.mean_absolute[j];
-      case hessian:
-        return 2 * (double{seen.covariance(j, j)} + double{seen.mean[j]} * double{seen.mean[j]});
-      case weight:
-        return magnitudes(0, j);
-      case sensitivity:
-        return magnitudes(1, j) * double{seen.mean_absolute[j]};
-      default:
-        return seen.covariance(j, j);
-    }
-  };
-
-  matrix<double> values(1, c, exec.resource());
-  if (measure != mixed) {
-    for (std::int64_t j = 0; j < c; ++j) values(0, j) = measured(measure, j);
-  } else {
-    constexpr std::array parts{amplitude, hessian, weight, sensitivity, variance};
-    for (std::size_t m = 0; m < parts.size(); ++m) {
-      double largest = 0;
-      for (std::int64_t j = 0; j < c; ++j) largest = std::max(largest, measured(parts[m], j));
-      if (largest > 0)
-        for (std::int64_t j = 0; j < c; ++j) values(0, j) += shares[m] * (measured(parts[m], j) / largest);
-    }
-  }
-  for (std::int64_t j = 0; j < c; ++j)
-    require(values(0, j) <= double{std::numeric_limits<float>::max()}, "importance: column ", j, " has importance ",
-            values(0, j), ", beyond the range of float");
-  for (std::int64_t j = 0; j < c; ++j) out[j] = static_cast<float>(values(0, j));
+  std::vector<float> variances(static_cast<std::size_t>(c));
+  for (std::int64_t j = 0; j < c; ++j) variances[static_cast<std::size_t>(j)] = seen.covariance(j, j);
+  combine_importances({variances, seen.mean.data(), seen.mean_absolute.data(), magnitudes.data(),
+                       magnitudes.data() + magnitudes.columns()},
+                      measure, shares, out.data());
 }
 
 /// psi(x), x > 0: recurrence up to 10, then the asymptotic series (Abramowitz & Stegun 1964, 6.3.5 and 6.3.18).

@@ -53,8 +53,9 @@ template <int Most, class Machine>
 void search_on_machine(const Machine& machine, const knn_channels& a, const knn_pairs& pairs,
                        const std::int32_t* partner, const std::int64_t* digamma, const knn_options& options,
                        std::int64_t* sums) {
+  const auto rest = static_cast<std::int64_t>(1 / digamma_table::unit) / options.neighbours;
   machine.launch("knn: neighbours", knn_search_body<Most>{a, pairs, partner, digamma, options.neighbours,
-                                                          options.variant == ksg_variant::second, sums});
+                                                          options.variant == ksg_variant::second, rest, sums});
 }
 
 /// @param samples  [tokens, ...] in the machine's memory

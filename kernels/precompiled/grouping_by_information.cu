@@ -1,0 +1,1 @@
+#include <miq/grouping/group_by_information.cuh>
