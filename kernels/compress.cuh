@@ -7,10 +7,19 @@
 #include <miq/compress_cuda.hpp>
 #include <miq/detail/compress_layer.hpp>
 #include <miq/detail/compress_machine.cuh>
-#include <miq/grouping/group_by_information.cuh>
 #include <miq/grouping/representatives.hpp>
+
+// In the precompiled library the parts are translation units of their own.
+#if defined(MIQ_CUDA_PRECOMPILED)
+#include <miq/grouping/group_by_information_cuda.hpp>
+#include <miq/information/correlation_cuda.hpp>
+#include <miq/information/estimator_cuda.hpp>
+#include <miq/information/histogram_cuda.hpp>
+#else
+#include <miq/grouping/group_by_information.cuh>
 #include <miq/information/correlation.cuh>
 #include <miq/information/estimator.cuh>
+#endif
 
 namespace miq {
 inline namespace MIQ_CUDA_NAMESPACE {
@@ -66,7 +75,10 @@ inline void group_columns(const cuda_executor& exec, const calibration::statisti
       shared.information = information::mutual_information(exec, samples, shared.mi.view(), options.estimator);
       if (information::detail::needs_entropies(options.normalisation)) {
         entropies = device_array<float>(columns, exec.stream(), exec.resource());
-        information::entropies(exec, samples, entropies.view(), options.estimator);
+        // Discrete entropies, as `check_information_options` has made sure, which only the histogram has.
+        const device::result_on_device<information::histogram_result> unused(exec);
+        information::histogram_entropy(exec, samples, entropies.view(), unused.ref(),
+                                       std::get<information::histogram_options>(options.estimator));
       }
     }
   }

@@ -5,7 +5,9 @@
 #include <cuda_runtime_api.h>
 #include <cusolverDn.h>
 
+#include <concepts>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include <miq/core/device_memory.hpp>
@@ -96,19 +98,15 @@ class cuda_executor {
 };
 static_assert(executor<cuda_executor>);
 
-/// Copies between host and device in the order of the executor's stream. From or to pageable host memory the runtime
-/// may wait; otherwise these do not synchronise.
+/// Copies between host and device, or on the device, in the order of the executor's stream. From or to pageable host
+/// memory the runtime may wait; otherwise these do not synchronise.
 /// @throws invalid_argument if shapes differ
-template <class T>
-void copy(const cuda_executor& exec, matrix_view<const T, host_memory> from, matrix_view<T, device_memory> to);
-template <class T>
-void copy(const cuda_executor& exec, matrix_view<const T, device_memory> from, matrix_view<T, host_memory> to);
-template <class T>
-void copy(const cuda_executor& exec, matrix_view<const T, device_memory> from, matrix_view<T, device_memory> to);
-template <class T>
-void copy(const cuda_executor& exec, vector_view<const T, host_memory> from, vector_view<T, device_memory> to);
-template <class T>
-void copy(const cuda_executor& exec, vector_view<const T, device_memory> from, vector_view<T, host_memory> to);
+template <class From, class Source, class T, class Target>
+requires std::same_as<std::remove_const_t<From>, T>
+void copy(const cuda_executor& exec, matrix_view<From, Source> from, matrix_view<T, Target> to);
+template <class From, class Source, class T, class Target>
+requires std::same_as<std::remove_const_t<From>, T>
+void copy(const cuda_executor& exec, vector_view<From, Source> from, vector_view<T, Target> to);
 
 }  // namespace miq
 

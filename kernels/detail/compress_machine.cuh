@@ -5,13 +5,28 @@
 #include <cmath>
 #include <vector>
 
-#include <miq/allocation/column_costs.cuh>
 #include <miq/allocation/importance.hpp>
-#include <miq/calibration/accumulator.cuh>
 #include <miq/compress_cuda.hpp>
+#include <miq/core/device_result.cuh>
 #include <miq/core/launch.cuh>
 #include <miq/detail/column_order_body.hpp>
 #include <miq/detail/kept_counts_body.hpp>
+
+// In the precompiled library the parts are translation units of their own.
+#if defined(MIQ_CUDA_PRECOMPILED)
+#include <miq/allocation/column_costs_cuda.hpp>
+#include <miq/calibration/accumulator_cuda.hpp>
+#include <miq/grouping/quality_cuda.hpp>
+#include <miq/obs/factor_cuda.hpp>
+#include <miq/obs/mask_cuda.hpp>
+#include <miq/obs/mask_search_cuda.hpp>
+#include <miq/obs/refit_cuda.hpp>
+#include <miq/obs/sweep_cuda.hpp>
+#include <miq/obs/target_cuda.hpp>
+#include <miq/quantization/fit_cuda.hpp>
+#else
+#include <miq/allocation/column_costs.cuh>
+#include <miq/calibration/accumulator.cuh>
 #include <miq/grouping/quality.cuh>
 #include <miq/obs/factor.cuh>
 #include <miq/obs/mask.cuh>
@@ -20,6 +35,7 @@
 #include <miq/obs/sweep.cuh>
 #include <miq/obs/target.cuh>
 #include <miq/quantization/fit.cuh>
+#endif
 
 namespace miq::detail {
 inline namespace MIQ_CUDA_NAMESPACE {

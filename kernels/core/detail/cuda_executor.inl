@@ -46,50 +46,29 @@ inline cuda_executor::cuda_executor(cudaStream_t stream, const cuda_executor_opt
   detail::check_solver(cusolverDnSetStream(solver(), stream), "cuda_executor: cusolverDnSetStream");
 }
 
-namespace detail {
-
-template <class T, class From, class To>
-void copy_matrix(const cuda_executor& exec, const matrix_view<const T, From>& from, const matrix_view<T, To>& to) {
-  require(from.rows() == to.rows() && from.columns() == to.columns(), "copy: the destination must be ",
-          shape_text(from.rows(), from.columns()), ", got ", shape_text(to.rows(), to.columns()));
+template <class From, class Source, class T, class Target>
+requires std::same_as<std::remove_const_t<From>, T>
+void copy(const cuda_executor& exec, matrix_view<From, Source> from, matrix_view<T, Target> to) {
+  using detail::shape_text;
+  detail::require(from.rows() == to.rows() && from.columns() == to.columns(), "copy: the destination must be ",
+                  shape_text(from.rows(), from.columns()), ", got ", shape_text(to.rows(), to.columns()));
   if (from.empty()) return;
-  check_cuda(cudaMemcpy2DAsync(to.data(), static_cast<std::size_t>(to.leading()) * sizeof(T), from.data(),
-                               static_cast<std::size_t>(from.leading()) * sizeof(T),
-                               static_cast<std::size_t>(from.columns()) * sizeof(T),
-                               static_cast<std::size_t>(from.rows()), cudaMemcpyDefault, exec.stream()),
-             "copy: cudaMemcpy2DAsync");
+  detail::check_cuda(cudaMemcpy2DAsync(to.data(), static_cast<std::size_t>(to.leading()) * sizeof(T), from.data(),
+                                       static_cast<std::size_t>(from.leading()) * sizeof(T),
+                                       static_cast<std::size_t>(from.columns()) * sizeof(T),
+                                       static_cast<std::size_t>(from.rows()), cudaMemcpyDefault, exec.stream()),
+                     "copy: cudaMemcpy2DAsync");
 }
 
-template <class T, class From, class To>
-void copy_vector(const cuda_executor& exec, const vector_view<const T, From>& from, const vector_view<T, To>& to) {
-  require(from.size() == to.size(), "copy: the destination must hold ", from.size(), " elements, got ", to.size());
+template <class From, class Source, class T, class Target>
+requires std::same_as<std::remove_const_t<From>, T>
+void copy(const cuda_executor& exec, vector_view<From, Source> from, vector_view<T, Target> to) {
+  detail::require(from.size() == to.size(), "copy: the destination must hold ", from.size(), " elements, got ",
+                  to.size());
   if (from.empty()) return;
-  check_cuda(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T),
-                             cudaMemcpyDefault, exec.stream()),
-             "copy: cudaMemcpyAsync");
-}
-
-}  // namespace detail
-
-template <class T>
-void copy(const cuda_executor& exec, matrix_view<const T, host_memory> from, matrix_view<T, device_memory> to) {
-  detail::copy_matrix<T>(exec, from, to);
-}
-template <class T>
-void copy(const cuda_executor& exec, matrix_view<const T, device_memory> from, matrix_view<T, host_memory> to) {
-  detail::copy_matrix<T>(exec, from, to);
-}
-template <class T>
-void copy(const cuda_executor& exec, matrix_view<const T, device_memory> from, matrix_view<T, device_memory> to) {
-  detail::copy_matrix<T>(exec, from, to);
-}
-template <class T>
-void copy(const cuda_executor& exec, vector_view<const T, host_memory> from, vector_view<T, device_memory> to) {
-  detail::copy_vector<T>(exec, from, to);
-}
-template <class T>
-void copy(const cuda_executor& exec, vector_view<const T, device_memory> from, vector_view<T, host_memory> to) {
-  detail::copy_vector<T>(exec, from, to);
+  detail::check_cuda(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T),
+                                     cudaMemcpyDefault, exec.stream()),
+                     "copy: cudaMemcpyAsync");
 }
 
 }  // namespace miq
