@@ -369,7 +369,7 @@ TEST_CASE("targets, ridges and biases on a device are the host's", "[obs][device
                                  : miq::obs::shift_target(exec, w.read(), m.read(), u.read(), out.view());
   CHECK(result.change == Approx(expected.change).epsilon(1e-4));
   CHECK(result.gain == Approx(expected.gain).epsilon(1e-4));
-  const auto difference = miq_test::to_double(out.fetch(exec)) - miq_test::to_double(host);
+  const Eigen::MatrixXd difference = miq_test::to_double(out.fetch(exec)) - miq_test::to_double(host);
   CHECK(difference.norm() < 1e-4 * (miq_test::to_double(host) - miq_test::to_double(weights)).norm());
 
   auto ridged = hessian;
