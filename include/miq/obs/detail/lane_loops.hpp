@@ -1,6 +1,7 @@
 // Loops that the bodies of the solver share.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <miq/core/group.hpp>
