@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -12,22 +11,12 @@
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/obs/detail/size_key.hpp>
 
 namespace miq::obs::detail {
 
-/// The size of a value in units of its column, `(value * unit)^2`, as an integer that orders like it.
-inline std::uint32_t size_key(float value, float unit) {
-  const float scaled = value * unit;
-  return std::bit_cast<std::uint32_t>(scaled * scaled);
-}
-
-/// Which of several values of the same size, more than there is room for, are kept: those that come first by row, then
-/// column, or those that come last.
-enum class tie_rule { first_stay, first_go };
-
 /// Row chunks whose digits are counted apart.
 inline constexpr std::int64_t keep_chunks = 32;
-inline constexpr std::int64_t keep_bins = 2048;
 inline constexpr std::int64_t keep_histograms = keep_chunks * keep_bins;
 
 /// In the given columns, over all rows, sets `kept` to 1 for the `count` largest values and to 0 for the others.
@@ -47,11 +36,10 @@ inline void keep_largest(const host_executor& exec, matrix_view<const float> val
   std::uint32_t limit = 0;
   std::int64_t wanted = count;
   std::int64_t ties[keep_chunks] = {};  // equals of the limit in each chunk of rows
-  constexpr int shifts[] = {21, 10, 0}, bits[] = {11, 11, 10};
-  for (int digit = 0; digit < 3 && wanted > 0; ++digit) {
-    const auto shift = shifts[digit];
-    const auto above = digit == 0 ? 0 : 0xFFFFFFFFU << shifts[digit - 1];
-    const auto mask = (1U << bits[digit]) - 1;
+  for (int digit = 0; digit < key_digits && wanted > 0; ++digit) {
+    const auto shift = key_shift(digit);
+    const auto above = key_bits_above(digit);
+    const auto mask = static_cast<std::uint32_t>(key_bins(digit)) - 1;
     std::fill_n(histograms, keep_histograms, 0);
     each_row([&](std::int64_t task, std::int64_t r) {
       std::int64_t* const histogram = histograms + task * keep_bins;
