@@ -1,15 +1,7 @@
 // Eigen maps of miq's views, for the implementations.
 #pragma once
 
-// Eigen 3.4 marks defaulted members for devices, of which nvcc warns wherever the header lies.
-#if defined(__NVCC__)
-#pragma nv_diagnostic push
-#pragma nv_diag_suppress 20012
-#endif
 #include <Eigen/Core>
-#if defined(__NVCC__)
-#pragma nv_diagnostic pop
-#endif
 
 #include <miq/core/matrix_view.hpp>
 
