@@ -17,6 +17,15 @@ MIQ_HOST_DEVICE inline bool is_constant_channel(float variance, const float* min
   return variance == 0.0F || (minimum != nullptr && minimum[c] == maximum[c]);
 }
 
+/// -1/2 ln(1 - rho^2); a square above `largest_square` is lowered to it, and counted.
+MIQ_HOST_DEVICE inline float clamped_information(double square, double largest_square, std::int64_t& clamped) {
+  if (square > largest_square) {
+    square = largest_square;
+    ++clamped;
+  }
+  return static_cast<float>(-0.5 * std::log1p(-square));
+}
+
 /// One tile of the upper triangle a block; its mirror image is written from scratch, so that both are written row by
 /// row. What is counted is added to `result`, which holds zeros before.
 struct correlation_body {
@@ -56,12 +65,9 @@ struct correlation_body {
       if (i < j && !constant(i) && !constant(j)) {
         // In double, the square has no rounding that float would show, however near to 1 it is.
         const auto c = static_cast<double>(covariance[i * covariance_leading + j]);
-        double square = (c * c) * ((1.0 / static_cast<double>(variance(j))) * (1.0 / static_cast<double>(variance(i))));
-        if (square > largest_square) {
-          square = largest_square;
-          ++clamped;
-        }
-        value = static_cast<float>(-0.5 * std::log1p(-square));
+        const double square =
+            (c * c) * ((1.0 / static_cast<double>(variance(j))) * (1.0 / static_cast<double>(variance(i))));
+        value = clamped_information(square, largest_square, clamped);
       }
       if (i == j && constant(i)) ++constants;
       if (i <= j) mi[i * mi_leading + j] = value;

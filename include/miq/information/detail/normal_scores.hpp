@@ -14,7 +14,7 @@ inline namespace MIQ_INSTRUCTION_SET {
 
 /// The quantile function of the standard normal distribution, to about 1e-15 relative: Newton's method with Halley's
 /// correction on `erfc`, from the first-order rational approximation of Abramowitz and Stegun (1964), 26.2.23.
-inline double normal_quantile(double p) {
+MIQ_HOST_DEVICE inline double normal_quantile(double p) {
   if (p == 0.5) return 0;
   if (p > 0.5) return -normal_quantile(1 - p);
   const double t = std::sqrt(-2 * std::log(p));
@@ -27,16 +27,22 @@ inline double normal_quantile(double p) {
   return x;
 }
 
+/// The score of a mean rank, given as twice its value, among T tokens: 2 to 2 T. The upper half is the lower one's
+/// mirror image, to the bit.
+MIQ_HOST_DEVICE inline float normal_score(std::int64_t twice, std::int64_t tokens) {
+  const auto mirrored = 2 * tokens + 2 - twice;
+  const bool lower = twice <= mirrored;
+  const auto p = static_cast<double>(lower ? twice : mirrored) / (2 * (static_cast<double>(tokens) + 1));
+  const auto score = static_cast<float>(normal_quantile(p));
+  return lower ? score : -score;
+}
+
 /// Normal scores of all ranks and half ranks of T tokens.
 class normal_scores {
  public:
   explicit normal_scores(std::int64_t tokens) : scores_(static_cast<std::size_t>(2 * tokens + 1)) {
-    const auto last = scores_.size() - 1;
-    for (std::size_t twice = 2; 2 * twice <= last + 2 && twice <= last; ++twice) {
-      scores_[twice] =
-          static_cast<float>(normal_quantile(static_cast<double>(twice) / (2 * (static_cast<double>(tokens) + 1))));
-      scores_[last + 2 - twice] = -scores_[twice];
-    }
+    for (std::int64_t twice = 2; twice <= 2 * tokens; ++twice)
+      scores_[static_cast<std::size_t>(twice)] = normal_score(twice, tokens);
   }
 
   /// Replaces each of the T values by the score of its rank, equal ones by that of their mean rank. Returns the size of
