@@ -1,5 +1,29 @@
 // cuda.hpp: everything that runs on a device, for plain C++ that links miq::cuda_precompiled, and for users' own `.cu`.
 #pragma once
 
+#include <miq/allocation/column_costs_cuda.hpp>
+#include <miq/calibration/accumulator_cuda.hpp>
+#include <miq/compress_cuda.hpp>
 #include <miq/core/cuda_executor.hpp>
+#include <miq/grouping/group_by_information_cuda.hpp>
+#include <miq/grouping/hierarchical_cuda.hpp>
+#include <miq/grouping/kmeans_cuda.hpp>
+#include <miq/grouping/quality_cuda.hpp>
+#include <miq/grouping/silhouette_cuda.hpp>
+#include <miq/grouping/spectral_cuda.hpp>
+#include <miq/information/affinity_cuda.hpp>
 #include <miq/information/correlation_cuda.hpp>
+#include <miq/information/estimator_cuda.hpp>
+#include <miq/information/histogram_cuda.hpp>
+#include <miq/information/knn_cuda.hpp>
+#include <miq/information/rank_correlation_cuda.hpp>
+#include <miq/obs/factor_cuda.hpp>
+#include <miq/obs/mask_cuda.hpp>
+#include <miq/obs/mask_search_cuda.hpp>
+#include <miq/obs/refit_cuda.hpp>
+#include <miq/obs/sweep_cuda.hpp>
+#include <miq/obs/target_cuda.hpp>
+#include <miq/quantization/column_groups_cuda.hpp>
+#include <miq/quantization/fit_cuda.hpp>
+#include <miq/quantization/packing_cuda.hpp>
+#include <miq/quantization/quantise_cuda.hpp>

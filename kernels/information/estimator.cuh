@@ -5,10 +5,19 @@
 #include <variant>
 
 #include <miq/information/estimator_cuda.hpp>
+
+// In the precompiled library the parts are translation units of their own.
+#if defined(MIQ_CUDA_PRECOMPILED)
+#include <miq/information/histogram_cuda.hpp>
+#include <miq/information/kde_cuda.hpp>
+#include <miq/information/knn_cuda.hpp>
+#include <miq/information/rank_correlation_cuda.hpp>
+#else
 #include <miq/information/histogram.cuh>
 #include <miq/information/kde.cuh>
 #include <miq/information/knn.cuh>
 #include <miq/information/rank_correlation.cuh>
+#endif
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -4,9 +4,15 @@
 #include <miq/core/launch.cuh>
 #include <miq/obs/detail/mask_search_check.hpp>
 #include <miq/obs/detail/mask_search_steps.hpp>
-#include <miq/obs/factor.cuh>
 #include <miq/obs/mask_search_cuda.hpp>
 #include <miq/obs/product_machine.cuh>
+
+// In the precompiled library the parts are translation units of their own.
+#if defined(MIQ_CUDA_PRECOMPILED)
+#include <miq/obs/factor_cuda.hpp>
+#else
+#include <miq/obs/factor.cuh>
+#endif
 
 namespace miq::obs {
 inline namespace MIQ_CUDA_NAMESPACE {
