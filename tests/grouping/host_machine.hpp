@@ -63,6 +63,12 @@ class host_machine {
       multiply(op_a, op_b, rows, columns, depth, alpha, a + t * a_stride, a_leading, b + t * b_stride, b_leading, 0.0F,
                c + t * c_stride, c_leading);
   }
+  void multiply_rows(std::int64_t count, std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
+                     const float* b, float* c) const {
+    using miq::grouping::detail::product_operand;
+    multiply_many(count, product_operand::as_is, product_operand::transposed, rows, columns, depth, 1.0F, a, depth,
+                  rows * depth, b, depth, columns * depth, c, columns, rows * columns);
+  }
   template <class T>
   void clear(T* to, std::int64_t count) const {
     std::memset(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(T));

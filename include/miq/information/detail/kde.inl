@@ -9,6 +9,7 @@
 #include <numbers>
 #include <vector>
 
+#include <miq/information/detail/kernel_width.hpp>
 #include <miq/information/detail/kernels.hpp>
 #include <miq/information/detail/samples.hpp>
 
@@ -26,38 +27,13 @@ inline void require_kde(const char* function, const kde_options& options, std::i
           tokens);
 }
 
-/// Where a channel lies and how wide its kernels are; 0 for a constant channel.
-struct kernel_width {
-  double centre = 0, width = 0;
-};
-
 /// Of ascending values, in `dimensions` dimensions.
 inline kernel_width kernel_width_of(const std::pmr::vector<float>& sorted, bandwidth_rule rule, int dimensions) {
-  const auto value = [&](std::size_t p) { return static_cast<double>(sorted[p]); };
-  const auto last = static_cast<double>(sorted.size() - 1), count = last + 1;
-  const auto quantile = [&](double share) {
-    const auto below = static_cast<std::size_t>(share * last);
-    const auto above = std::min(below + 1, sorted.size() - 1);
-    return value(below) + (share * last - static_cast<double>(below)) * (value(above) - value(below));
-  };
-  kernel_width result;
-  result.centre = quantile(0.5);
-  if (sorted.front() == sorted.back()) return result;
-  double mean = 0, square = 0;
-  for (std::size_t p = 0; p < sorted.size(); ++p) mean += (value(p) - result.centre) / count;
-  for (std::size_t p = 0; p < sorted.size(); ++p) square += std::pow(value(p) - result.centre - mean, 2);
-  auto spread = std::sqrt(square / last);
-  const auto quartiles = (quantile(0.75) - quantile(0.25)) / 1.34;
-  if (rule == bandwidth_rule::silverman && quartiles > 0) spread = std::min(spread, quartiles);
-  if (dimensions == 1) spread *= rule == bandwidth_rule::silverman ? 0.9 : std::pow(4.0 / 3.0, 0.2);
-  result.width = spread * std::pow(count, -1.0 / (4 + dimensions));
-  return result;
-}
-
-/// A value in kernel units. Where outliers lie further off than float can tell, it does not matter where.
-inline float in_kernel_units(float value, const kernel_width& width) {
-  return static_cast<float>(
-      std::clamp((static_cast<double>(value) - width.centre) / (width.width * kernel_unit), -1e18, 1e18));
+  const auto count = static_cast<std::int64_t>(sorted.size());
+  const bool silverman = rule == bandwidth_rule::silverman;
+  return kernel_width_of([&](std::int64_t p) { return static_cast<double>(sorted[static_cast<std::size_t>(p)]); },
+                         count, silverman, kernel_width_factor(silverman, dimensions),
+                         kernel_width_power(count, dimensions));
 }
 
 /// Channels as kernels take them, with what belongs to each alone.

@@ -14,6 +14,7 @@
 #endif
 
 #include <miq/core/detail/vector_lanes.hpp>
+#include <miq/information/detail/kernel_width.hpp>
 
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
@@ -57,13 +58,6 @@ inline wide_lanes fused(wide_lanes a, wide_lanes b, wide_lanes c) {
   return a * b + c;
 #endif
 }
-
-/// Channels come in units of their width times this, so that a kernel is 2^(-d^2).
-inline constexpr double kernel_unit = 1.1774100225154747;  // sqrt(2 ln 2)
-
-/// The smallest kernel value is 2^-62: the product of two is still a normal number, and no density is 0.
-inline constexpr float largest_exponent = 62.0F;
-inline constexpr float floored_share = 0x1p-50F;  // above it the floor moves a logarithm by less than 2^-12
 
 /// 2^(-d^2), at least 2^-62. Its relative error is that of d^2, at most 3e-6, and 1e-7 besides.
 inline float_lanes kernel(float_lanes d) {

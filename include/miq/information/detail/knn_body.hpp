@@ -396,8 +396,8 @@ struct knn_search_body {
   const std::int64_t* digamma = nullptr;  // [tokens + 2]
   int neighbours = 0;
   bool second = false;
-  std::int64_t rest = 0;         // 1 / neighbours in units of psi, taken away where points coincide
-  std::int64_t* sums = nullptr;  // [pairs]
+  std::int64_t share_of_one = 0;  // 1 / neighbours in units of psi, taken away where points coincide
+  std::int64_t* sums = nullptr;   // [pairs]
 
   MIQ_HOST_DEVICE std::int64_t shares() const { return (a.tokens + share - 1) / share; }
   std::int64_t blocks() const { return pairs.count * shares(); }
@@ -507,7 +507,7 @@ struct knn_search_body {
     outwards(
         x, y, p, [&](std::int32_t, std::int32_t dy) { equal += dy == 0 ? 1 : 0; }, [] { return 1; });
     sum += digamma[neighbours] - digamma[equal];
-    if (second) sum -= rest;
+    if (second) sum -= share_of_one;
     return sum;
   }
 };
