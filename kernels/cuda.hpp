@@ -15,6 +15,7 @@
 #include <miq/information/correlation_cuda.hpp>
 #include <miq/information/estimator_cuda.hpp>
 #include <miq/information/histogram_cuda.hpp>
+#include <miq/information/kde_cuda.hpp>
 #include <miq/information/knn_cuda.hpp>
 #include <miq/information/rank_correlation_cuda.hpp>
 #include <miq/obs/factor_cuda.hpp>

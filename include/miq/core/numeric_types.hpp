@@ -31,9 +31,9 @@ MIQ_HOST_DEVICE constexpr std::uint16_t float_to_half_bits(float value) {
   const std::uint32_t mantissa = (magnitude & 0x7FFFFFU) | 0x800000U;
   const std::uint32_t shift = 126U - exponent;  // 14 to 24
   const std::uint32_t rest = mantissa & ((1U << shift) - 1U);
-  const std::uint32_t half = 1U << (shift - 1U);
+  const std::uint32_t half_unit = 1U << (shift - 1U);
   std::uint32_t result = mantissa >> shift;
-  if (rest > half || (rest == half && (result & 1U) != 0U)) ++result;
+  if (rest > half_unit || (rest == half_unit && (result & 1U) != 0U)) ++result;
   return static_cast<std::uint16_t>(sign | result);
 }
 

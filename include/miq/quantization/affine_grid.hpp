@@ -58,8 +58,8 @@ MIQ_HOST_DEVICE inline std::int32_t quantise(float value, const affine_grid& gri
     const auto last = static_cast<float>(grid.maximum_code / 2);
     const float position = std::nearbyint(std::fabs(value) / grid.scale - grid.zero);
     const auto level = static_cast<std::int32_t>(position < 0 ? 0 : (position > last ? last : position));
-    const std::int32_t half = grid.maximum_code / 2 + 1;
-    return value < 0 ? half - 1 - level : half + level;
+    const std::int32_t half_levels = grid.maximum_code / 2 + 1;
+    return value < 0 ? half_levels - 1 - level : half_levels + level;
   }
   const float whole = std::floor(grid.zero);
   const float code = std::nearbyint(value / grid.scale + (grid.zero - whole)) + whole;
@@ -70,9 +70,9 @@ MIQ_HOST_DEVICE inline std::int32_t quantise(float value, const affine_grid& gri
 /// The value that a code stands for.
 MIQ_HOST_DEVICE inline float dequantise(std::int32_t code, const affine_grid& grid) {
   if (grid.zero_free) {
-    const std::int32_t half = grid.maximum_code / 2 + 1;
-    return code < half ? -(grid.scale * (static_cast<float>(half - 1 - code) + grid.zero))
-                       : grid.scale * (static_cast<float>(code - half) + grid.zero);
+    const std::int32_t half_levels = grid.maximum_code / 2 + 1;
+    return code < half_levels ? -(grid.scale * (static_cast<float>(half_levels - 1 - code) + grid.zero))
+                              : grid.scale * (static_cast<float>(code - half_levels) + grid.zero);
   }
   return grid.scale * (static_cast<float>(code) - grid.zero);
 }

@@ -110,11 +110,11 @@ inline void count_smaller(const fixed_channel& x, const fixed_channel& y, std::i
     const auto one = _mm512_set1_epi32(1);
     __m512i node[4] = {one, one, one, one};
     for (int level = 0; level < pivot_levels; ++level) {
-      const auto half = _mm512_set1_epi32(rest / 2);
+      const auto step = _mm512_set1_epi32(rest / 2);
       miq::detail::unrolled<4>([&](int i) {
         const auto pivot = _mm512_permutex2var_epi32(pivots[i / 2 * 2], node[i], pivots[i / 2 * 2 + 1]);
         const auto beyond = _mm512_cmplt_epi32_mask(pivot, __m512i(v[i]));
-        base[i] = _mm512_mask_add_epi32(base[i], beyond, base[i], half);
+        base[i] = _mm512_mask_add_epi32(base[i], beyond, base[i], step);
         node[i] = _mm512_add_epi32(node[i], node[i]);
         node[i] = _mm512_mask_add_epi32(node[i], beyond, node[i], one);
       });
@@ -122,13 +122,13 @@ inline void count_smaller(const fixed_channel& x, const fixed_channel& y, std::i
     }
   }
   while (rest > 1) {
-    const auto half = rest / 2;
-    const auto step = _mm512_set1_epi32(half);
+    const auto step = rest / 2;
+    const auto step = _mm512_set1_epi32(step);
     miq::detail::unrolled<4>([&](int i) {
-      const auto found = gather(base[i], (i < 2 ? x : y).values + half - 1);
+      const auto found = gather(base[i], (i < 2 ? x : y).values + step - 1);
       base[i] = _mm512_mask_add_epi32(base[i], _mm512_cmplt_epi32_mask(found, __m512i(v[i])), base[i], step);
     });
-    rest -= half;
+    rest -= step;
   }
   const auto one = _mm512_set1_epi32(1);
   miq::detail::unrolled<4>([&](int i) {
@@ -141,9 +141,9 @@ inline void count_smaller(const fixed_channel& x, const fixed_channel& y, std::i
       const std::int32_t* at = (i < 2 ? x : y).values;
       const std::int32_t wanted = v[i][lane];
       for (std::int64_t rest = tokens; rest > 1;) {
-        const auto half = rest / 2;
-        at += at[half - 1] < wanted ? half : 0;
-        rest -= half;
+        const auto step = rest / 2;
+        at += at[step - 1] < wanted ? step : 0;
+        rest -= step;
       }
       count[i][lane] = static_cast<std::int32_t>(at - (i < 2 ? x : y).values) + (*at < wanted ? 1 : 0);
     }
@@ -235,9 +235,9 @@ template <class Visit>
     const auto first = points.begin(other), last = points.end(other);
     const auto* at = points.y + first;
     for (auto rest = last - first; rest > 1;) {
-      const auto half = rest / 2;
-      at += at[half - 1] < middle ? half : 0;
-      rest -= half;
+      const auto step = rest / 2;
+      at += at[step - 1] < middle ? step : 0;
+      rest -= step;
     }
     const auto start = at - points.y;
     for (auto c = start; c < last;) {

@@ -18,22 +18,22 @@ constexpr std::int64_t product_tasks(std::int64_t rows) { return (rows + product
 
 /// out = in U^T U for `rows` rows; `half` receives in U^T. `out` may be `in`, or neither may overlap the other.
 inline void multiply_by_inverse(std::int64_t rows, const float* in, std::int64_t in_leading,
-                                matrix_view<const float> upper, float* half, std::int64_t half_leading, float* out,
+                                matrix_view<const float> upper, float* halfway, std::int64_t half_leading, float* out,
                                 std::int64_t out_leading) {
   using miq::detail::multiply_add;
   using miq::detail::operand;
   constexpr std::int64_t block = 256;
   const auto n = upper.columns();
-  for (std::int64_t r = 0; r < rows; ++r) std::fill_n(half + r * half_leading, n, 0.0F);
+  for (std::int64_t r = 0; r < rows; ++r) std::fill_n(halfway + r * half_leading, n, 0.0F);
   for (std::int64_t first = 0; first < n; first += block)
     multiply_add<operand::as_is, operand::transposed>(rows, std::min(block, n - first), n - first, 1.0F, in + first,
-                                                      in_leading, &upper(first, first), upper.leading(), half + first,
-                                                      half_leading);
+                                                      in_leading, &upper(first, first), upper.leading(),
+                                                      halfway + first, half_leading);
   for (std::int64_t r = 0; r < rows; ++r) std::fill_n(out + r * out_leading, n, 0.0F);
   for (std::int64_t first = 0; first < n; first += block) {
     const auto width = std::min(block, n - first);
-    multiply_add<operand::as_is, operand::as_is>(rows, width, first + width, 1.0F, half, half_leading, &upper(0, first),
-                                                 upper.leading(), out + first, out_leading);
+    multiply_add<operand::as_is, operand::as_is>(rows, width, first + width, 1.0F, halfway, half_leading,
+                                                 &upper(0, first), upper.leading(), out + first, out_leading);
   }
 }
 

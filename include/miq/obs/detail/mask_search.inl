@@ -19,7 +19,7 @@ struct mask_search_scratch {
   mask_search_scratch(std::int64_t rows, std::int64_t columns) {
     both = layout.add<float>(rows * columns);
     moved = layout.add<float>(rows * columns);
-    half = layout.add<float>(rows * columns);
+    halfway = layout.add<float>(rows * columns);
     kept = layout.add<std::uint8_t>(rows * columns);
     damped = layout.add<float>(columns * columns);
     upper = layout.add<float>(columns * columns);
@@ -34,12 +34,12 @@ struct mask_search_scratch {
   }
 
   miq::detail::workspace_layout layout;
-  std::int64_t both = 0, moved = 0, half = 0;  // [rows, columns]: M + V; steps; scratch of their product
-  std::int64_t kept = 0;                       // [rows, columns]: the mask before the present one
-  std::int64_t damped = 0, upper = 0;          // [columns, columns]
-  std::int64_t units = 0, diagonal = 0;        // [columns]: the diagonal of H + D and its roots
-  std::int64_t counts = 0;                     // [rows or groups]: weights to keep
-  std::int64_t members = 0;                    // [columns], group by group
+  std::int64_t both = 0, moved = 0, halfway = 0;  // [rows, columns]: M + V; steps; scratch of their product
+  std::int64_t kept = 0;                          // [rows, columns]: the mask before the present one
+  std::int64_t damped = 0, upper = 0;             // [columns, columns]
+  std::int64_t units = 0, diagonal = 0;           // [columns]: the diagonal of H + D and its roots
+  std::int64_t counts = 0;                        // [rows or groups]: weights to keep
+  std::int64_t members = 0;                       // [columns], group by group
   std::int64_t histograms = 0, tasks = 0;
   std::int64_t factor = 0, factor_bytes = 0;
 };
@@ -92,7 +92,7 @@ class mask_search_run {
         columns_(in.target.columns()),
         both_(memory.at<float>(plan.both), rows_, columns_),
         moved_(memory.at<float>(plan.moved)),
-        half_(memory.at<float>(plan.half)),
+        half_(memory.at<float>(plan.halfway)),
         kept_before_(memory.at<std::uint8_t>(plan.kept), rows_, columns_),
         damped_(memory.at<float>(plan.damped), columns_, columns_),
         upper_(memory.at<float>(plan.upper), columns_, columns_),

@@ -23,7 +23,7 @@ struct mask_search_device_scratch {
       : factor_bytes(for_factor) {
     both = layout.add<float>(rows * columns);
     moved = layout.add<float>(rows * columns);
-    half = layout.add<float>(rows * columns);
+    halfway = layout.add<float>(rows * columns);
     damped = layout.add<float>(columns * columns);
     upper = layout.add<float>(columns * columns);
     units = layout.add<float>(columns);
@@ -45,7 +45,7 @@ struct mask_search_device_scratch {
   static constexpr std::int64_t fixed_words = 4;
 
   miq::detail::workspace_layout layout;
-  std::int64_t both = 0, moved = 0, half = 0;        // [rows, columns]
+  std::int64_t both = 0, moved = 0, halfway = 0;     // [rows, columns]
   std::int64_t damped = 0, upper = 0;                // [columns, columns]
   std::int64_t units = 0, diagonal = 0;              // [columns]
   std::int64_t counts = 0, members = 0, begins = 0;  // [columns], [columns], [columns + 1]
@@ -69,7 +69,7 @@ class mask_search_steps {
         hessian_(in.hessian.data()),
         leading_(in.hessian.leading()),
         labels_(options.scope == mask_scope::column_group ? in.labels.data() : nullptr),
-        half_(memory.template at<float>(plan.half)),
+        half_(memory.template at<float>(plan.halfway)),
         damped_(memory.template at<float>(plan.damped)),
         upper_(memory.template at<float>(plan.upper)),
         units_(memory.template at<float>(plan.units)),

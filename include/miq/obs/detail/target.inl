@@ -15,12 +15,12 @@ namespace detail {
 struct target_scratch {
   target_scratch(std::int64_t rows, std::int64_t columns)
       : moved(layout.add<float>(rows * columns)),
-        half(layout.add<float>(rows * columns)),
+        halfway(layout.add<float>(rows * columns)),
         norms(layout.add<double>(3 * rows)) {}
 
   miq::detail::workspace_layout layout;
-  std::int64_t moved, half;  // [rows, columns]
-  std::int64_t norms;        // [rows, 3]: squares of the change, of W, of the change as U sees it
+  std::int64_t moved, halfway;  // [rows, columns]
+  std::int64_t norms;           // [rows, 3]: squares of the change, of W, of the change as U sees it
 };
 
 inline void require_finite_vector(const char* function, const char* argument, vector_view<const float> v) {
@@ -68,7 +68,7 @@ inline target_result shift_target_on(const host_executor& exec, const char* func
     return {};
   }
   auto* const moved = memory.at<float>(plan.moved);
-  auto* const half = memory.at<float>(plan.half);
+  auto* const halfway = memory.at<float>(plan.halfway);
   auto* const norms = memory.at<double>(plan.norms);
   const auto strength = static_cast<float>(options.strength);
   const auto tile = product_rows(rows);
@@ -76,7 +76,7 @@ inline target_result shift_target_on(const host_executor& exec, const char* func
     using miq::detail::operand;
     const auto first = task * tile, count = std::min(tile, rows - first);
     float* const mine = moved + first * columns;
-    float* const other = half + first * columns;
+    float* const other = halfway + first * columns;
     if (to_outputs) {
       for (std::int64_t c = 0; c < columns; ++c)
         for (std::int64_t r = 0; r < count; ++r) mine[r * columns + c] = moments(c, first + r);

@@ -53,8 +53,8 @@ struct move_target_body {
   std::int64_t columns = 0;
   const T* weights = nullptr;
   std::int64_t weights_leading = 0;
-  const float* moved = nullptr;  // [rows, columns]
-  const float* half = nullptr;   // [rows, columns]
+  const float* moved = nullptr;    // [rows, columns]
+  const float* halfway = nullptr;  // [rows, columns]
   float strength = 1;
   float* shifted = nullptr;
   std::int64_t shifted_leading = 0;
@@ -70,7 +70,7 @@ struct move_target_body {
     for (std::int64_t c = group.rank(); c < columns; c += group.size()) {
       const float step = strength * moved[row * columns + c];
       const auto w = static_cast<float>(weights[row * weights_leading + c]);
-      const auto other = static_cast<double>(half[row * columns + c]);
+      const auto other = static_cast<double>(halfway[row * columns + c]);
       shifted[row * shifted_leading + c] = w + step;
       change += static_cast<double>(step) * static_cast<double>(step);
       before += static_cast<double>(w) * static_cast<double>(w);
@@ -226,27 +226,27 @@ struct row_output_body {
 struct device_target_scratch {
   device_target_scratch(std::int64_t rows, std::int64_t columns)
       : moved(layout.add<float>(rows * columns)),
-        half(layout.add<float>(rows * columns)),
+        halfway(layout.add<float>(rows * columns)),
         norms(layout.add<double>(3 * rows)) {}
 
   miq::detail::workspace_layout layout;
-  std::int64_t moved, half;  // [rows, columns]
-  std::int64_t norms;        // [rows, 3]
+  std::int64_t moved, halfway;  // [rows, columns]
+  std::int64_t norms;           // [rows, 3]
 };
 
 /// out = in U^T U, an eighth of the columns at a time, so that most of U's zeros are left out; `half` receives in U^T.
 /// All [rows, columns] without padding; `out` may be `in`.
 template <class Machine>
 void multiply_by_inverse_on_machine(const Machine& machine, const char* name, std::int64_t rows, std::int64_t n,
-                                    const float* in, const float* upper, std::int64_t upper_leading, float* half,
+                                    const float* in, const float* upper, std::int64_t upper_leading, float* halfway,
                                     float* out) {
   const auto width = std::max<std::int64_t>(256, (n / 8 + 63) / 64 * 64);
   for (std::int64_t first = 0; first < n; first += width)
     machine.product_of_transposed(name, rows, std::min(width, n - first), n - first, in + first, n,
-                                  upper + first * upper_leading + first, upper_leading, half + first, n);
+                                  upper + first * upper_leading + first, upper_leading, halfway + first, n);
   for (std::int64_t first = 0; first < n; first += width) {
     const auto last = std::min(n, first + width);
-    machine.product(name, rows, last - first, last, half, n, upper + first, upper_leading, out + first, n);
+    machine.product(name, rows, last - first, last, halfway, n, upper + first, upper_leading, out + first, n);
   }
 }
 
@@ -263,7 +263,7 @@ void shift_target_on_machine(const Machine& machine, const char* name, bool to_o
   const auto rows = weights.rows();
   const auto n = weights.columns();
   auto* const moved = memory.template at<float>(plan.moved);
-  auto* const half = memory.template at<float>(plan.half);
+  auto* const halfway = memory.template at<float>(plan.halfway);
   auto* const norms = memory.template at<double>(plan.norms);
   if (options.strength == 0) {
     machine.launch(
@@ -280,14 +280,14 @@ void shift_target_on_machine(const Machine& machine, const char* name, bool to_o
       from = weights.data();
       from_leading = weights.leading();
     } else {
-      machine.launch(name, convert_body<T, float>{rows, n, weights.data(), weights.leading(), half, n});
-      from = half;
+      machine.launch(name, convert_body<T, float>{rows, n, weights.data(), weights.leading(), halfway, n});
+      from = halfway;
     }
     machine.product_of_transposed(name, rows, n, n, from, from_leading, moments.data(), moments.leading(), moved, n);
   }
-  multiply_by_inverse_on_machine(machine, name, rows, n, moved, upper.data(), upper.leading(), half, moved);
+  multiply_by_inverse_on_machine(machine, name, rows, n, moved, upper.data(), upper.leading(), halfway, moved);
   machine.launch(name,
-                 move_target_body<T>{rows, n, weights.data(), weights.leading(), moved, half,
+                 move_target_body<T>{rows, n, weights.data(), weights.leading(), moved, halfway,
                                      static_cast<float>(options.strength), shifted.data(), shifted.leading(), norms});
   machine.launch(name, target_norms_body{rows, norms, options.strength, result});
 }
