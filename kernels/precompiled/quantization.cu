@@ -1,6 +1,4 @@
 #include <miq/quantization/fit.cuh>
-#include <miq/quantization/packing.cuh>
-#include <miq/quantization/quantise.cuh>
 
 namespace miq::quantization {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -27,7 +27,8 @@ MIQ_CUDA_API std::int64_t fit_grids_workspace_bytes(std::int64_t rows, const dev
 /// bit. The clip search tries the host's candidates in the host's order; of candidates whose errors differ by less than
 /// the rounding of their sums (float over 32 weights, then double in a fixed order) it may take another than the host.
 /// Rank-one factors and histograms are the host's up to the rounding of sums in double (factors) and of whole numbers
-/// of 61 bits (histograms). The same to the bit in every run on one architecture.
+/// of 61 bits (histograms): a weight hardly counts if the square of its row's and column's factors, which is what its
+/// error costs, is below 2^-35 of the largest in its group. The same to the bit in every run on one architecture.
 ///
 /// @param weights         [rows, columns]
 /// @param groups          of the columns, with the widths

@@ -14,7 +14,7 @@ inline namespace MIQ_CUDA_NAMESPACE {
 struct packing_result {
   std::int64_t too_large = 0;  ///< codes (kept ones, where there is a mask) that their width does not hold; their
                                ///< lowest bits were packed
-  std::int64_t kept = 0;  ///< codes that the mask keeps; all, where there is no mask
+  std::int64_t kept = 0;       ///< codes that the mask keeps; all, where there is no mask
 };
 
 /// As `pack_codes` on the host: the same words to the bit. Does not allocate, does not synchronise, may be captured.

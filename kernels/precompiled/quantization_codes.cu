@@ -1,0 +1,2 @@
+#include <miq/quantization/packing.cuh>
+#include <miq/quantization/quantise.cuh>
