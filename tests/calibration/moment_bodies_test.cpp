@@ -58,8 +58,8 @@ class accumulator_twin {
     matrix<float> wide(core_.columns, core_.columns + padding, -7.0F);
     for (auto* v : {&out.mean, &out.mean_absolute, &out.minimum, &out.maximum}) v->resize(c);
     body::finish_statistics(machine_, core_.counts, core_.memory, scratch_,
-                              matrix_view<float>(wide.data(), core_.columns, core_.columns, wide.columns()),
-                              out.mean.data(), out.mean_absolute.data(), out.minimum.data(), out.maximum.data());
+                            matrix_view<float>(wide.data(), core_.columns, core_.columns, wide.columns()),
+                            out.mean.data(), out.mean_absolute.data(), out.minimum.data(), out.maximum.data());
     out.covariance = matrix<float>(core_.columns, core_.columns);
     for (std::int64_t i = 0; i < core_.columns; ++i) {
       for (std::int64_t j = 0; j < core_.columns; ++j) out.covariance(i, j) = wide(i, j);
@@ -72,7 +72,7 @@ class accumulator_twin {
     const auto rows = core_.sample.in_order(out.indices);
     out.tokens = matrix<float>(static_cast<std::int64_t>(rows.size()), core_.columns);
     body::copy_rows(machine_, static_cast<const float*>(core_.memory.sample), core_.columns, out.tokens.data(),
-                      core_.columns, rows);
+                    core_.columns, rows);
     return out;
   }
   std::int64_t unusable() const { return *core_.memory.unusable; }
@@ -351,8 +351,7 @@ class cross_twin {
   }
   template <class First, class Second>
   void add(matrix_view<const First> first, matrix_view<const Second> second) {
-    body::append_tokens<First, Second>(machine_, core_.counts, core_.memory, scratch_, first, second,
-                                         core_.difference);
+    body::append_tokens<First, Second>(machine_, core_.counts, core_.memory, scratch_, first, second, core_.difference);
   }
   void merge(const cross_twin& other) {
     core_.merge(machine_, scratch_, other.core_, memory_->data(), other.memory_->data(), bytes_ - 63);
@@ -364,7 +363,7 @@ class cross_twin {
     out.first_mean.resize(static_cast<std::size_t>(core_.memory.shape.rows));
     out.second_mean.resize(static_cast<std::size_t>(core_.memory.shape.columns));
     body::finish_moments(machine_, core_.counts, core_.memory, scratch_, out.moment.view(), out.first_mean.data(),
-                           out.second_mean.data());
+                         out.second_mean.data());
     return out;
   }
   std::int64_t unusable() const { return *core_.memory.unusable; }
