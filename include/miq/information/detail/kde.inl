@@ -31,8 +31,7 @@ inline void require_kde(const char* function, const kde_options& options, std::i
 inline kernel_width kernel_width_of(const std::pmr::vector<float>& sorted, bandwidth_rule rule, int dimensions) {
   const auto count = static_cast<std::int64_t>(sorted.size());
   const bool silverman = rule == bandwidth_rule::silverman;
-  return kernel_width_of([&](std::int64_t p) { return static_cast<double>(sorted[static_cast<std::size_t>(p)]); },
-                         count, silverman, kernel_width_factor(silverman, dimensions),
+  return kernel_width_of(value_in_array{sorted.data()}, count, silverman, kernel_width_factor(silverman, dimensions),
                          kernel_width_power(count, dimensions));
 }
 

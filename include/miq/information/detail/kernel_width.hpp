@@ -28,6 +28,12 @@ inline double kernel_width_power(std::int64_t count, int dimensions) {
   return std::pow(static_cast<double>(count), -1.0 / (4 + dimensions));
 }
 
+/// Values in an array, for both machines.
+struct value_in_array {
+  const float* values;
+  MIQ_HOST_DEVICE double operator()(std::int64_t p) const { return static_cast<double>(values[p]); }
+};
+
 /// Of ascending values, `value(p)` at place p. With `silverman` the quartiles' distance counts where it is less.
 template <class Value>
 MIQ_HOST_DEVICE kernel_width kernel_width_of(const Value& value, std::int64_t tokens, bool silverman, double factor,
