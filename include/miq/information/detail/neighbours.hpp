@@ -123,10 +123,10 @@ inline void count_smaller(const fixed_channel& x, const fixed_channel& y, std::i
   }
   while (rest > 1) {
     const auto step = rest / 2;
-    const auto step = _mm512_set1_epi32(step);
+    const auto steps = _mm512_set1_epi32(step);
     miq::detail::unrolled<4>([&](int i) {
       const auto found = gather(base[i], (i < 2 ? x : y).values + step - 1);
-      base[i] = _mm512_mask_add_epi32(base[i], _mm512_cmplt_epi32_mask(found, __m512i(v[i])), base[i], step);
+      base[i] = _mm512_mask_add_epi32(base[i], _mm512_cmplt_epi32_mask(found, __m512i(v[i])), base[i], steps);
     });
     rest -= step;
   }
