@@ -244,7 +244,7 @@ TEST_CASE("the scratch of the device's target functions is laid out for every si
       REQUIRE(plan.chunks <= 64);
       REQUIRE(plan.chunks * miq::obs::detail::column_energy_body<float>::chunk_of(rows) >= rows);
       const miq::obs::detail::device_target_scratch target(rows, columns);
-      REQUIRE(target.half - target.moved >= rows * columns * 4);
-      REQUIRE(target.norms - target.half >= rows * columns * 4);
+      REQUIRE(target.halfway - target.moved >= rows * columns * 4);
+      REQUIRE(target.norms - target.halfway >= rows * columns * 4);
     }
 }
