@@ -106,11 +106,16 @@ double define_information(const std::vector<double>& a, const std::vector<double
   return -0.5 * std::log1p(-std::min(ab * ab / (aa * bb), most));
 }
 
-/// What an error of the correlation does to the information: dI = |rho| / (1 - rho^2) d rho. Scores and sums are in
-/// float: at most 1024 products in a row, 2^-14 at worst, in practice below 2^-19.
-double allowed(double information) {
-  const double square = -std::expm1(-2 * information);
-  return 0x1p-19 * std::sqrt(square) / (1 - square) + 0x1p-40;
+/// Whether information is that of a correlation within rounding of the expected one's. Scores and sums are in float: at
+/// most 1024 products in a row, 2^-14 at worst, in practice below 2^-19. Near a correlation of 1 that is much in nats.
+bool close(double got, double expected) {
+  const auto information = [](double rho) {
+    rho = std::clamp(rho, 0.0, static_cast<double>(limit));
+    return -0.5 * std::log1p(-rho * rho);
+  };
+  const double rho = std::sqrt(-std::expm1(-2 * expected));
+  const double slack = 0x1p-40 + 0x1p-22 * expected;
+  return got >= information(rho - 0x1p-19) - slack && got <= information(rho + 0x1p-19) + slack;
 }
 
 matrix<float> mixed_channels(std::int64_t tokens, std::int64_t channels) {
@@ -132,17 +137,20 @@ void check_all(matrix_view<const float> x, const outcome& got) {
   const auto expected = rank_correlation(miq::host_executor({.threads = 1}), x, host.view());
   CHECK(got.result.constant == expected.constant);
   CHECK(got.result.tied == expected.tied);
-  CHECK(got.result.clamped == expected.clamped);
   CHECK(got.result.few_tokens == expected.few_tokens);
   CHECK(got.result.not_finite == 0);
+  // A pair whose correlation lies within rounding of the limit may be clamped or not: exp has a few ties in float.
+  const double most = -0.5 * std::log1p(-static_cast<double>(limit) * static_cast<double>(limit));
+  std::int64_t perhaps = 0;
   for (std::int64_t i = 0; i < x.columns(); ++i)
     for (auto j = i + 1; j < x.columns(); ++j) {
       CAPTURE(i, j);
       const auto value = define_information(scores[static_cast<std::size_t>(i)], scores[static_cast<std::size_t>(j)]);
-      REQUIRE(std::abs(static_cast<double>(got.mi(i, j)) - value) <= allowed(value) + 0x1p-23 * value);
-      REQUIRE(std::abs(static_cast<double>(got.mi(i, j)) - static_cast<double>(host(i, j))) <=
-              allowed(value) + 0x1p-23 * value);
+      perhaps += close(most, value);
+      REQUIRE(close(static_cast<double>(got.mi(i, j)), value));
+      REQUIRE(close(static_cast<double>(got.mi(i, j)), static_cast<double>(host(i, j))));
     }
+  CHECK(got.result.clamped <= perhaps);
 }
 
 }  // namespace
@@ -171,7 +179,7 @@ TEST_CASE("the device's rank correlation has more than one panel", "[rank][body]
   for (std::int64_t i = 0; i < channels; ++i)
     for (auto j = i + 1; j < channels; ++j) {
       const auto value = static_cast<double>(host(i, j));
-      if (std::abs(static_cast<double>(got.mi(i, j)) - value) > allowed(value) + 0x1p-23 * value)
+      if (!close(static_cast<double>(got.mi(i, j)), value))
         FAIL("pair " << i << " " << j << ": " << got.mi(i, j) << " " << value);
     }
 }
@@ -203,7 +211,7 @@ TEST_CASE("listed pairs of the device's rank correlation", "[rank][body]") {
   for (std::size_t p = 0; p < 81; ++p) {
     const auto [i, j] = pairs[p];
     const auto value = i == j ? 0 : define_information(define_scores(x, i), define_scores(x, j));
-    REQUIRE(std::abs(static_cast<double>(got[p]) - value) <= allowed(value) + 0x1p-23 * value);
+    REQUIRE(close(static_cast<double>(got[p]), value));
     REQUIRE(got[p] == got[static_cast<std::size_t>(j * 9 + i)]);
   }
   CHECK((std::isnan(got[81]) && std::isnan(got[82])));
