@@ -1,9 +1,6 @@
 // compress.cuh: the bodies of compress_cuda.hpp; needs nvcc.
 #pragma once
 
-#include <algorithm>
-#include <numeric>
-
 #include <miq/compress_cuda.hpp>
 #include <miq/detail/compress_layer.hpp>
 #include <miq/detail/compress_machine.cuh>
@@ -32,15 +29,8 @@ inline std::vector<std::int64_t> order_of_sweep(const cuda_executor& exec, const
   switch (options.order) {
     case column_order::natural:
       return {};
-    case column_order::descending_diagonal: {
-      const auto diagonal = machine.diagonal(hessian.view());
-      std::vector<std::int64_t> order(diagonal.size());
-      std::iota(order.begin(), order.end(), std::int64_t{0});
-      std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-        return diagonal[static_cast<std::size_t>(a)] > diagonal[static_cast<std::size_t>(b)];
-      });
-      return order;
-    }
+    case column_order::descending_diagonal:
+      return miq::detail::descending_order(machine.diagonal(hessian.view()));
     case column_order::by_group:
       return {groups.permutation().begin(), groups.permutation().end()};
     case column_order::representatives: {

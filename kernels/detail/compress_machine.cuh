@@ -259,16 +259,11 @@ struct device_machine {
     miq::copy(exec, vector_view<const float, device_memory>(from.row_factor), out.row_factor);
     of = std::move(to);
   }
-  quantization::storage_report storage(const view<std::uint8_t>& kept, const grids* of,
-                                       std::span<const std::int32_t> labels, std::int64_t groups) const {
-    const auto counts = kept_by_column(kept);
-    if (of == nullptr) return quantization::detail::storage_of_unquantised_counts(kept.rows(), counts);
+  static quantization::detail::stored_grids stored(const grids& of) {
     std::vector<int> column_bits;
-    for (const auto label : of->groups().labels())
-      column_bits.push_back(of->groups().bits()[static_cast<std::size_t>(label)]);
-    return quantization::detail::storage_of_counts(
-        kept.rows(), counts, {of->layout(), of->symmetry(), of->format(), of->view().scale.size(), column_bits}, labels,
-        groups);
+    for (const auto label : of.groups().labels())
+      column_bits.push_back(of.groups().bits()[static_cast<std::size_t>(label)]);
+    return {of.layout(), of.symmetry(), of.format(), of.view().scale.size(), std::move(column_bits)};
   }
   template <class T>
   void bias_change(const matrix_view<const T, device_memory>& dense, std::span<const float> dense_mean,

@@ -311,9 +311,11 @@ class layer_compression {
     set_bias_change(layer);
 
     auto& report = layer.report;
-    report.storage = machine_.storage(layer.kept.view(), options_.quantise ? &layer.grids : nullptr,
-                                      layer.groups.labels(), layer.groups.groups());
     const auto kept_columns = machine_.kept_by_column(layer.kept.view());
+    report.storage = options_.quantise
+                         ? quantization::detail::storage_of_counts(rows_, kept_columns, Machine::stored(layer.grids),
+                                                                   layer.groups.labels(), layer.groups.groups())
+                         : quantization::detail::storage_of_unquantised_counts(rows_, kept_columns);
     report.groups.resize(layer.bits.size());
     for (std::int64_t g = 0; g < layer.groups.groups(); ++g) {
       auto& group = report.groups[static_cast<std::size_t>(g)];

@@ -6,6 +6,7 @@
 
 #include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_checks.hpp>
+#include <miq/detail/host_machine.hpp>
 #include <miq/detail/phase_timer.hpp>
 #include <miq/grouping/representatives.hpp>
 
@@ -43,19 +44,24 @@ inline void group_by_information(const host_executor& exec, const calibration::s
   shared.silhouettes = std::move(found.silhouettes);
 }
 
+/// Columns by their diagonal entry, largest first; ties by column.
+inline std::vector<std::int64_t> descending_order(const std::vector<float>& diagonal) {
+  std::vector<std::int64_t> order(diagonal.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return diagonal[static_cast<std::size_t>(a)] > diagonal[static_cast<std::size_t>(b)];
+  });
+  return order;
+}
+
 /// The column at each place of the sweep; empty for the natural order.
 inline std::vector<std::int64_t> order_of_sweep(const host_executor& exec, matrix_view<const float> hessian,
                                                 const grouping::partition& groups, const compress_options& options) {
   switch (options.order) {
     case column_order::natural:
       return {};
-    case column_order::descending_diagonal: {
-      std::vector<std::int64_t> order(static_cast<std::size_t>(hessian.columns()));
-      std::iota(order.begin(), order.end(), std::int64_t{0});
-      std::stable_sort(order.begin(), order.end(),
-                       [&](std::int64_t a, std::int64_t b) { return hessian(a, a) > hessian(b, b); });
-      return order;
-    }
+    case column_order::descending_diagonal:
+      return descending_order(host_machine{exec}.diagonal(hessian));
     case column_order::by_group:
       return {groups.permutation().begin(), groups.permutation().end()};
     case column_order::representatives:

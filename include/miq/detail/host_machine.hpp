@@ -162,10 +162,10 @@ struct host_machine {
       columns_from_order(of.zero, order, exec.resource());
     }
   }
-  quantization::storage_report storage(view<std::uint8_t> kept, const grids* of, std::span<const std::int32_t> labels,
-                                       std::int64_t groups) const {
-    return of != nullptr ? quantization::storage_of(kept, *of, labels, groups)
-                         : quantization::storage_of_unquantised(kept);
+  static quantization::detail::stored_grids stored(const grids& of) {
+    std::vector<int> column_bits;
+    for (const auto g : of.column_grid) column_bits.push_back(of.bits[static_cast<std::size_t>(g)]);
+    return {of.layout, of.symmetry, of.format, of.scale.size(), std::move(column_bits)};
   }
   /// What brings the mean output of `weights` back to that of `dense`.
   void bias_change(view<float> dense, std::span<const float> dense_mean, view<float> weights,

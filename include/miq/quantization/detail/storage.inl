@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace miq::quantization {
@@ -29,8 +30,8 @@ struct stored_grids {
   grid_layout layout;
   grid_symmetry symmetry;
   scale_format format;
-  std::int64_t scales;               // and as many zero points, where they are stored
-  std::span<const int> column_bits;  // the width of every column
+  std::int64_t scales;           // and as many zero points, where they are stored
+  std::vector<int> column_bits;  // the width of every column
 };
 
 inline storage_report storage_of_counts(std::int64_t rows, std::span<const std::int64_t> kept_by_column,
@@ -78,9 +79,10 @@ inline storage_report storage_of(matrix_view<const std::uint8_t> kept, const gri
   require(groups >= 1, "storage_of: groups must be at least 1, got ", groups);
   std::vector<int> column_bits;
   for (const auto g : grids.column_grid) column_bits.push_back(grids.bits[static_cast<std::size_t>(g)]);
-  return detail::storage_of_counts(kept.rows(), detail::kept_by_column(kept),
-                                   {grids.layout, grids.symmetry, grids.format, grids.scale.size(), column_bits},
-                                   {labels.data(), static_cast<std::size_t>(labels.size())}, groups);
+  return detail::storage_of_counts(
+      kept.rows(), detail::kept_by_column(kept),
+      {grids.layout, grids.symmetry, grids.format, grids.scale.size(), std::move(column_bits)},
+      {labels.data(), static_cast<std::size_t>(labels.size())}, groups);
 }
 
 inline storage_report storage_of_unquantised(matrix_view<const std::uint8_t> kept) {
