@@ -1,9 +1,9 @@
 // `histogram`, `rank_correlation`, `affinity`, `distance` and `normalise` on a device against the host.
 #include <limits>
 
-#include <miq/information/affinity.cuh>
-#include <miq/information/histogram.cuh>
-#include <miq/information/rank_correlation.cuh>
+#include <miq/information/affinity_cuda.hpp>
+#include <miq/information/histogram_cuda.hpp>
+#include <miq/information/rank_correlation_cuda.hpp>
 
 #include "information/support.hpp"
 #include "test_support/device.hpp"

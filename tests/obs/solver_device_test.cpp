@@ -6,10 +6,10 @@
 #include <cmath>
 #include <vector>
 
-#include <miq/obs/factor.cuh>
-#include <miq/obs/mask.cuh>
-#include <miq/obs/sweep.cuh>
-#include <miq/obs/target.cuh>
+#include <miq/obs/factor_cuda.hpp>
+#include <miq/obs/mask_cuda.hpp>
+#include <miq/obs/sweep_cuda.hpp>
+#include <miq/obs/target_cuda.hpp>
 #include <miq/obs/target.hpp>
 
 #include "sweep_check.hpp"

@@ -3,7 +3,7 @@
 #include <limits>
 #include <vector>
 
-#include <miq/allocation/column_costs.cuh>
+#include <miq/allocation/column_costs_cuda.hpp>
 #include <miq/core/random.hpp>
 
 #include "test_support/device.hpp"

@@ -3,7 +3,7 @@
 #include <limits>
 #include <vector>
 
-#include <miq/obs/refit.cuh>
+#include <miq/obs/refit_cuda.hpp>
 #include <miq/obs/refit.hpp>
 
 #include "layer_data.hpp"

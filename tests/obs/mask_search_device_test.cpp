@@ -4,7 +4,7 @@
 #include <numeric>
 #include <vector>
 
-#include <miq/obs/mask_search.cuh>
+#include <miq/obs/mask_search_cuda.hpp>
 #include <miq/obs/mask_search.hpp>
 
 #include "layer_data.hpp"

@@ -1,10 +1,10 @@
 // Grouping on a device against the host.
-#include <miq/grouping/group_by_information.cuh>
-#include <miq/grouping/hierarchical.cuh>
-#include <miq/grouping/kmeans.cuh>
-#include <miq/grouping/silhouette.cuh>
-#include <miq/grouping/spectral.cuh>
-#include <miq/information/affinity.cuh>
+#include <miq/grouping/group_by_information_cuda.hpp>
+#include <miq/grouping/hierarchical_cuda.hpp>
+#include <miq/grouping/kmeans_cuda.hpp>
+#include <miq/grouping/silhouette_cuda.hpp>
+#include <miq/grouping/spectral_cuda.hpp>
+#include <miq/information/affinity_cuda.hpp>
 
 #include "grouping/grouping_inputs.hpp"
 #include "reference/grouping.hpp"

@@ -1,5 +1,5 @@
 // `kde` on a device against the host.
-#include <miq/information/kde.cuh>
+#include <miq/information/kde_cuda.hpp>
 
 #include <cmath>
 #include <vector>

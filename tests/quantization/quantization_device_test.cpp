@@ -5,9 +5,9 @@
 #include <vector>
 
 #include <miq/core/random.hpp>
-#include <miq/quantization/fit.cuh>
-#include <miq/quantization/packing.cuh>
-#include <miq/quantization/quantise.cuh>
+#include <miq/quantization/fit_cuda.hpp>
+#include <miq/quantization/packing_cuda.hpp>
+#include <miq/quantization/quantise_cuda.hpp>
 
 #include "test_support/device.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include <miq/calibration/accumulator.cuh>
+#include <miq/calibration/accumulator_cuda.hpp>
 
 #include "test_support/device.hpp"
 

@@ -1,0 +1,567 @@
+// The simulated device's memory, streams and lanes, and the calls of the CUDA runtime.
+#undef _FORTIFY_SOURCE  // which takes a jump to another stack for an error
+
+#include "simulated_device/device.hpp"
+
+#include <setjmp.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <numeric>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using operation = std::function<void()>;
+
+struct CUgraph_st {
+  std::vector<operation> operations;
+};
+struct CUgraphExec_st {
+  std::vector<operation> operations;
+};
+struct CUstream_st {
+  std::deque<operation> queue;
+  std::unique_ptr<CUgraph_st> captured;  // while a capture is open
+  bool invalidated = false;
+  std::thread::id capturing_thread;
+};
+
+namespace simulated {
+namespace {
+
+constexpr std::size_t arena_bytes = std::size_t{1} << 36;  // addresses, not memory
+constexpr std::int64_t alignment = 256, guard = 256;
+constexpr int nonsense = 0xFF, guard_byte = 0xCB;
+
+[[noreturn]] void die(const std::string& what) {
+  std::fprintf(stderr, "simulated device: %s\n", what.c_str());
+  std::abort();
+}
+
+std::int64_t setting(const char* name, std::int64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoll(text, nullptr, 10);
+}
+
+/// One at a time: everything below is used under `lock`.
+class machine {
+ public:
+  static machine& get() {
+    static machine one;
+    return one;
+  }
+
+  std::recursive_mutex lock;
+  CUstream_st default_stream;
+  std::set<CUstream_st*> streams{&default_stream};
+  cudaError_t last_error = cudaSuccess;
+  std::int64_t live = 0;
+
+  CUstream_st& stream(cudaStream_t handle) {
+    if (handle == nullptr) return default_stream;
+    if (!streams.contains(handle)) die("a stream that does not exist");
+    return *handle;
+  }
+  bool captures_on_this_thread() const {
+    for (const auto* s : streams)
+      if (s->captured != nullptr && s->capturing_thread == std::this_thread::get_id()) return true;
+    return false;
+  }
+
+  cudaError_t fail(cudaError_t code, const std::string& what) {
+    std::fprintf(stderr, "simulated device: %s\n", what.c_str());
+    last_error = code;
+    return code;
+  }
+  cudaError_t add(CUstream_st& s, operation work) {
+    if (s.captured != nullptr)
+      s.captured->operations.push_back(std::move(work));
+    else
+      s.queue.push_back(std::move(work));
+    return cudaSuccess;
+  }
+  void drain(CUstream_st& s) {
+    if (s.queue.empty()) return;
+    const opened device(*this);
+    while (!s.queue.empty()) {
+      const auto work = std::move(s.queue.front());
+      s.queue.pop_front();
+      work();
+    }
+  }
+
+  bool on_device(const void* p) const {
+    const auto* const at = static_cast<const std::byte*>(p);
+    return at >= base_ && at < base_ + arena_bytes;
+  }
+  bool within_allocation(const void* p, std::int64_t bytes) const {
+    if (bytes == 0) return true;
+    if (!on_device(p) || bytes < 0) return false;
+    const auto offset = static_cast<const std::byte*>(p) - base_;
+    auto after = allocated_.upper_bound(offset);
+    if (after == allocated_.begin()) return false;
+    --after;
+    return offset + bytes <= after->first + after->second;
+  }
+
+  std::byte* allocate(std::int64_t bytes) {
+    const auto size = (bytes + alignment - 1) / alignment * alignment + guard;
+    auto place = free_.begin();
+    while (place != free_.end() && place->second < size) ++place;
+    if (place == free_.end()) return nullptr;
+    const auto [offset, room] = *place;
+    free_.erase(place);
+    if (room > size) free_[offset + size] = room - size;
+    allocated_[offset] = bytes;
+    ++live;
+    return base_ + offset;
+  }
+  /// In the order of a stream, before the first use.
+  void fill(std::byte* memory, std::int64_t bytes) const {
+    const auto size = (bytes + alignment - 1) / alignment * alignment + guard;
+    std::memset(memory, nonsense, static_cast<std::size_t>(bytes));
+    std::memset(memory + bytes, guard_byte, static_cast<std::size_t>(size - bytes));
+  }
+  void release(std::byte* memory) {
+    const auto offset = memory - base_;
+    const auto found = allocated_.find(offset);
+    if (found == allocated_.end()) die("freed what was not allocated");
+    const auto bytes = found->second;
+    const auto size = (bytes + alignment - 1) / alignment * alignment + guard;
+    for (auto at = bytes; at < size; ++at)
+      if (memory[at] != static_cast<std::byte>(guard_byte))
+        die("something was written " + std::to_string(at - bytes) + " bytes behind an allocation of " +
+            std::to_string(bytes));
+    std::memset(memory, nonsense, static_cast<std::size_t>(bytes));
+    allocated_.erase(found);
+    auto [place, added] = free_.emplace(offset, size);
+    if (const auto next = std::next(place); next != free_.end() && place->first + place->second == next->first) {
+      place->second += next->second;
+      free_.erase(next);
+    }
+    if (place != free_.begin())
+      if (const auto before = std::prev(place); before->first + before->second == place->first) {
+        before->second += place->second;
+        free_.erase(place);
+      }
+    --live;
+  }
+
+  /// The device's memory can be touched while one of these lives.
+  class opened {
+   public:
+    explicit opened(machine& of) : of_(of) {
+      if (of_.depth_++ == 0) of_.protect(PROT_READ | PROT_WRITE);
+    }
+    opened(const opened&) = delete;
+    opened& operator=(const opened&) = delete;
+    ~opened() {
+      if (--of_.depth_ == 0) of_.protect(PROT_NONE);
+    }
+
+   private:
+    machine& of_;
+  };
+
+ private:
+  machine() {
+    void* const memory = mmap(nullptr, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) die("no range of addresses");
+    base_ = static_cast<std::byte*>(memory);
+    free_[0] = static_cast<std::int64_t>(arena_bytes);
+  }
+  void protect(int how) const {
+    if (mprotect(base_, arena_bytes, how) != 0) die("mprotect failed");
+  }
+
+  std::byte* base_ = nullptr;
+  std::map<std::int64_t, std::int64_t> free_, allocated_;  // offset, bytes
+  int depth_ = 0;
+};
+
+using guarded = std::lock_guard<std::recursive_mutex>;
+
+/// Whether an address is one of this process's host memory: where programs, heaps and stacks lie, and mapped.
+bool is_host_address(std::uintptr_t word) {
+  const auto top = word >> 40;
+  if (!((top >= 0x55 && top <= 0x56) || top == 0x7E || top == 0x7F)) return false;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0, end = 0;
+    char dash = 0;
+    std::istringstream(line) >> std::hex >> begin >> dash >> end;
+    if (word >= begin && word < end) return true;
+  }
+  return false;
+}
+
+// ---- Lanes: stacks of their own, between which the thread that runs the block jumps ---------------------------------
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool one_lane_only = true;
+#else
+constexpr bool one_lane_only = false;
+#endif
+
+struct lane_stack {
+  static constexpr std::size_t bytes = 256 * 1024;
+  ucontext_t start;
+  jmp_buf at;
+  bool started = false;
+  bool ended = true;
+};
+
+struct {
+  std::vector<std::unique_ptr<lane_stack>> stacks;
+  const std::function<void()>* body = nullptr;
+  jmp_buf scheduler;
+  std::int32_t lane = 0;
+  std::int32_t lanes = 1;
+  std::uint64_t random = 0x9E3779B97F4A7C15U;
+  std::vector<std::byte> shared;
+  std::int64_t shared_bytes = 0;
+} block;
+
+void leave(lane_stack& of) {
+  if (_setjmp(of.at) == 0) _longjmp(block.scheduler, 1);
+}
+
+[[noreturn]] void lane_loop() {
+  for (;;) {
+    (*block.body)();
+    auto& own = *block.stacks[static_cast<std::size_t>(block.lane)];
+    own.ended = true;
+    leave(own);
+  }
+}
+
+void enter(std::int32_t rank) {
+  block.lane = rank;
+  auto& to = *block.stacks[static_cast<std::size_t>(rank)];
+  if (_setjmp(block.scheduler) != 0) return;
+  if (to.started) _longjmp(to.at, 1);
+  to.started = true;
+  setcontext(&to.start);
+}
+
+void add_stack() {
+  auto made = std::make_unique<lane_stack>();
+  getcontext(&made->start);
+  void* const memory =
+      mmap(nullptr, lane_stack::bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) die("no memory for a lane's stack");
+  made->start.uc_stack.ss_sp = memory;
+  made->start.uc_stack.ss_size = lane_stack::bytes;
+  made->start.uc_link = nullptr;
+  makecontext(&made->start, lane_loop, 0);
+  block.stacks.push_back(std::move(made));
+}
+
+std::uint32_t next_random() {
+  block.random = block.random * 6364136223846793005U + 1442695040888963407U;
+  return static_cast<std::uint32_t>(block.random >> 33);
+}
+
+}  // namespace
+
+std::int32_t lane() { return block.lane; }
+std::int32_t lanes() { return block.lanes; }
+void meet() {
+  if (block.lanes > 1) leave(*block.stacks[static_cast<std::size_t>(block.lane)]);
+}
+
+void run_lanes(std::int32_t count, const std::function<void()>& body) {
+  static const bool single = one_lane_only || setting("MIQ_SIMULATED_LANES", 0) == 1;
+  if (single || count == 1) {
+    block.lane = 0;
+    block.lanes = 1;
+    body();
+    return;
+  }
+  while (static_cast<std::int32_t>(block.stacks.size()) < count) add_stack();
+  block.lanes = count;
+  block.body = &body;
+  for (std::int32_t r = 0; r < count; ++r) block.stacks[static_cast<std::size_t>(r)]->ended = false;
+  for (std::int32_t left = count; left > 0;) {
+    // Lanes in the order first, first + step, first + 2 step...
+    const auto first = static_cast<std::int32_t>(next_random() % static_cast<std::uint32_t>(count));
+    auto step = static_cast<std::int32_t>(next_random() % static_cast<std::uint32_t>(count));
+    while (std::gcd(step, count) != 1) ++step;
+    for (std::int32_t i = 0; i < count; ++i)
+      enter(static_cast<std::int32_t>((first + static_cast<std::int64_t>(i) * step) % count));
+    left = 0;
+    for (std::int32_t r = 0; r < count; ++r) left += block.stacks[static_cast<std::size_t>(r)]->ended ? 0 : 1;
+    if (left != 0 && left != count) die("some lanes of a block ended while others wait for them");
+  }
+}
+
+std::byte* fresh_shared(std::int64_t bytes) {
+  constexpr std::int64_t spare = 64;
+  const auto size = static_cast<std::size_t>(bytes + 2 * spare);
+  if (block.shared.size() < size) block.shared.resize(size);
+  const auto address = reinterpret_cast<std::uintptr_t>(block.shared.data());
+  std::byte* const aligned = block.shared.data() + (16 - address % 16) % 16;
+  std::memset(block.shared.data(), nonsense, size);
+  std::memset(aligned + bytes, guard_byte, 32);
+  block.shared_bytes = bytes;
+  return aligned;
+}
+
+void check_shared(const char* name) {
+  const auto address = reinterpret_cast<std::uintptr_t>(block.shared.data());
+  const std::byte* const behind = block.shared.data() + (16 - address % 16) % 16 + block.shared_bytes;
+  for (int i = 0; i < 32; ++i)
+    if (behind[i] != static_cast<std::byte>(guard_byte))
+      die(std::string(name) + ": wrote behind its shared memory of " + std::to_string(block.shared_bytes) + " bytes");
+}
+
+std::int64_t live_allocations() {
+  const guarded locked(machine::get().lock);
+  for (auto* s : machine::get().streams) machine::get().drain(*s);
+  return machine::get().live;
+}
+
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::initializer_list<range> ranges, operation work) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  for (const auto& r : ranges)
+    if (!device.within_allocation(r.begin, r.bytes)) {
+      std::ostringstream what;
+      what << name << ": " << r.bytes << " bytes at " << r.begin << " are not within an allocation";
+      return device.fail(cudaErrorIllegalAddress, what.str());
+    }
+  return device.add(device.stream(stream), std::move(work));
+}
+
+cudaError_t enqueue_kernel(cudaStream_t stream, const char* name, const void* arguments, std::size_t bytes,
+                           operation work) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= bytes; at += sizeof(std::uintptr_t)) {
+    std::uintptr_t word = 0;
+    std::memcpy(&word, static_cast<const std::byte*>(arguments) + at, sizeof word);
+    if (!device.on_device(reinterpret_cast<const void*>(word)) && is_host_address(word)) {
+      std::ostringstream what;
+      what << name << ": argument at byte " << at << " is the address of host memory";
+      return device.fail(cudaErrorIllegalAddress, what.str());
+    }
+  }
+  return device.add(device.stream(stream), std::move(work));
+}
+
+}  // namespace simulated
+
+using simulated::guarded;
+using simulated::machine;
+
+namespace {
+
+/// One row of a copy or several. Bytes of the host are taken now, unless a graph is captured: then at each launch.
+cudaError_t enqueue_copy(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
+                         std::size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  if (width == 0 || height == 0) return cudaSuccess;
+  if (height > 1 && (to_pitch < width || from_pitch < width))
+    return device.fail(cudaErrorInvalidValue, "copy: rows are wider than their distance");
+  const auto extent = [&](std::size_t pitch) { return static_cast<std::int64_t>((height - 1) * pitch + width); };
+  const bool to_device = device.on_device(to), from_device = device.on_device(from);
+  if (to_device && !device.within_allocation(to, extent(to_pitch)))
+    return device.fail(cudaErrorIllegalAddress, "copy: writes outside an allocation");
+  if (from_device && !device.within_allocation(from, extent(from_pitch)))
+    return device.fail(cudaErrorIllegalAddress, "copy: reads outside an allocation");
+  if (kind != cudaMemcpyDefault && (to_device != (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice) ||
+                                    from_device != (kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice)))
+    return device.fail(cudaErrorInvalidValue, "copy: memory is not of the kind that is named");
+  auto& s = device.stream(stream);
+  const auto rows = [=](const std::byte* source, std::size_t pitch) {
+    for (std::size_t r = 0; r < height; ++r)
+      std::memcpy(static_cast<std::byte*>(to) + r * to_pitch, source + r * pitch, width);
+  };
+  const auto* const source = static_cast<const std::byte*>(from);
+  if (from_device || s.captured != nullptr) return device.add(s, [=] { rows(source, from_pitch); });
+  std::vector<std::byte> bytes(width * height);
+  for (std::size_t r = 0; r < height; ++r) std::memcpy(bytes.data() + r * width, source + r * from_pitch, width);
+  return device.add(s, [=, taken = std::move(bytes)] { rows(taken.data(), width); });
+}
+
+}  // namespace
+
+const char* cudaGetErrorName(cudaError_t code) {
+  switch (code) {
+    case cudaSuccess: return "cudaSuccess";
+    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
+    case cudaErrorNoDevice: return "cudaErrorNoDevice";
+    case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
+    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
+  }
+  return "unknown error";
+}
+const char* cudaGetErrorString(cudaError_t code) { return cudaGetErrorName(code); }
+cudaError_t cudaGetLastError() {
+  const guarded locked(machine::get().lock);
+  return std::exchange(machine::get().last_error, cudaSuccess);
+}
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int /*device*/) {
+  const auto capability = static_cast<int>(simulated::setting("MIQ_SIMULATED_CAPABILITY", 90));
+  switch (which) {
+    case cudaDevAttrMultiProcessorCount: *value = 4; break;
+    case cudaDevAttrComputeCapabilityMajor: *value = capability / 10; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = capability % 10; break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(simulated::setting("MIQ_SIMULATED_SHARED_MEMORY", 227 * 1024));
+      break;
+  }
+  return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  if (device.captures_on_this_thread()) return device.fail(cudaErrorStreamCaptureUnsupported, "cudaMalloc in a capture");
+  auto* const made = device.allocate(static_cast<std::int64_t>(bytes));
+  if (made == nullptr) return device.fail(cudaErrorMemoryAllocation, "out of memory");
+  const machine::opened open(device);
+  device.fill(made, static_cast<std::int64_t>(bytes));
+  *memory = made;
+  return cudaSuccess;
+}
+cudaError_t cudaFree(void* memory) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  if (device.captures_on_this_thread()) return device.fail(cudaErrorStreamCaptureUnsupported, "cudaFree in a capture");
+  cudaDeviceSynchronize();
+  const machine::opened open(device);
+  if (memory != nullptr) device.release(static_cast<std::byte*>(memory));
+  return cudaSuccess;
+}
+cudaError_t cudaMallocAsync(void** memory, std::size_t bytes, cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  auto& s = device.stream(stream);
+  if (s.captured != nullptr) {
+    s.invalidated = true;
+    return device.fail(cudaErrorStreamCaptureUnsupported, "cudaMallocAsync in a capture");
+  }
+  auto* const made = device.allocate(static_cast<std::int64_t>(bytes));
+  if (made == nullptr) return device.fail(cudaErrorMemoryAllocation, "out of memory");
+  *memory = made;
+  return device.add(s, [&device, made, bytes] { device.fill(made, static_cast<std::int64_t>(bytes)); });
+}
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  auto& s = device.stream(stream);
+  if (s.captured != nullptr) {
+    s.invalidated = true;
+    return device.fail(cudaErrorStreamCaptureUnsupported, "cudaFreeAsync in a capture");
+  }
+  return device.add(s, [&device, memory] { device.release(static_cast<std::byte*>(memory)); });
+}
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  return simulated::enqueue(stream, "cudaMemsetAsync", {{to, static_cast<std::int64_t>(bytes)}},
+                            [=] { std::memset(to, value, bytes); });
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  return enqueue_copy(to, bytes, from, bytes, bytes, 1, kind, stream);
+}
+cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                              std::size_t width, std::size_t height, cudaMemcpyKind kind, cudaStream_t stream) {
+  return enqueue_copy(to, to_pitch, from, from_pitch, width, height, kind, stream);
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned /*flags*/) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  *stream = new CUstream_st;
+  device.streams.insert(*stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  auto& s = device.stream(stream);
+  device.drain(s);
+  device.streams.erase(&s);
+  delete &s;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  auto& s = device.stream(stream);
+  if (s.captured != nullptr) {
+    s.invalidated = true;
+    return device.fail(cudaErrorStreamCaptureUnsupported, "cudaStreamSynchronize in a capture");
+  }
+  device.drain(s);
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceSynchronize() {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  for (auto* s : device.streams) device.drain(*s);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode /*mode*/) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  auto& s = device.stream(stream);
+  if (stream == nullptr || s.captured != nullptr)
+    return device.fail(cudaErrorStreamCaptureUnsupported, "cudaStreamBeginCapture: this stream cannot be captured");
+  s.captured = std::make_unique<CUgraph_st>();
+  s.invalidated = false;
+  s.capturing_thread = std::this_thread::get_id();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  auto& s = device.stream(stream);
+  *graph = s.captured.release();
+  if (!s.invalidated) return cudaSuccess;
+  delete std::exchange(*graph, nullptr);
+  return device.fail(cudaErrorStreamCaptureInvalidated, "cudaStreamEndCapture: the capture failed before");
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long /*flags*/) {
+  *exec = new CUgraphExec_st{graph->operations};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  for (const auto& work : exec->operations) device.add(device.stream(stream), work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+  delete exec;
+  return cudaSuccess;
+}
