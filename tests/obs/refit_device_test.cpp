@@ -39,8 +39,10 @@ struct layer_on_device {
   miq::obs::refit_outputs<device_memory> out() const { return {weights.view(), {}}; }
 };
 
+/// The largest deviation, as a share of the largest value; 0 of matrices of zeros.
 double difference(const matrix<float>& a, const matrix<float>& b) {
-  return (to_double(a) - to_double(b)).cwiseAbs().maxCoeff() / to_double(b).cwiseAbs().maxCoeff();
+  const double largest = (to_double(a) - to_double(b)).cwiseAbs().maxCoeff();
+  return largest == 0 ? 0 : largest / to_double(b).cwiseAbs().maxCoeff();
 }
 
 }  // namespace
