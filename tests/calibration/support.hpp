@@ -42,9 +42,12 @@ inline exact_statistics exact(miq::matrix_view<const float> x) {
   for (std::int64_t t = 0; t < x.rows(); ++t)
     for (std::size_t i = 0; i < c; ++i) {
       const auto value = static_cast<long double>(x(t, static_cast<std::int64_t>(i)));
-      out.mean[i] += value / n;
-      out.mean_absolute[i] += std::abs(value) / n;
+      out.mean[i] += value;
+      out.mean_absolute[i] += std::abs(value);
     }
+  // Divided at the end: the mean of a constant is exact.
+  for (auto* sums : {&out.mean, &out.mean_absolute})
+    for (auto& sum : *sums) sum /= n;
   std::vector<long double> centred(c);
   for (std::int64_t t = 0; t < x.rows(); ++t) {
     for (std::size_t i = 0; i < c; ++i)

@@ -383,8 +383,9 @@ cudaError_t enqueue_copy(void* to, std::size_t to_pitch, const void* from, std::
     return device.fail(cudaErrorIllegalAddress, "copy: writes outside an allocation");
   if (from_device && !device.within_allocation(from, extent(from_pitch)))
     return device.fail(cudaErrorIllegalAddress, "copy: reads outside an allocation");
-  if (kind != cudaMemcpyDefault && (to_device != (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice) ||
-                                    from_device != (kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice)))
+  if (kind != cudaMemcpyDefault &&
+      (to_device != (kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice) ||
+       from_device != (kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice)))
     return device.fail(cudaErrorInvalidValue, "copy: memory is not of the kind that is named");
   auto& s = device.stream(stream);
   const auto rows = [=](const std::byte* source, std::size_t pitch) {
@@ -402,14 +403,22 @@ cudaError_t enqueue_copy(void* to, std::size_t to_pitch, const void* from, std::
 
 const char* cudaGetErrorName(cudaError_t code) {
   switch (code) {
-    case cudaSuccess: return "cudaSuccess";
-    case cudaErrorInvalidValue: return "cudaErrorInvalidValue";
-    case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
-    case cudaErrorNoDevice: return "cudaErrorNoDevice";
-    case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
-    case cudaErrorIllegalAddress: return "cudaErrorIllegalAddress";
-    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
-    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
+    case cudaSuccess:
+      return "cudaSuccess";
+    case cudaErrorInvalidValue:
+      return "cudaErrorInvalidValue";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorNoDevice:
+      return "cudaErrorNoDevice";
+    case cudaErrorNoKernelImageForDevice:
+      return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
   }
   return "unknown error";
 }
@@ -429,9 +438,15 @@ cudaError_t cudaGetDevice(int* device) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int /*device*/) {
   const auto capability = static_cast<int>(simulated::setting("MIQ_SIMULATED_CAPABILITY", 90));
   switch (which) {
-    case cudaDevAttrMultiProcessorCount: *value = 4; break;
-    case cudaDevAttrComputeCapabilityMajor: *value = capability / 10; break;
-    case cudaDevAttrComputeCapabilityMinor: *value = capability % 10; break;
+    case cudaDevAttrMultiProcessorCount:
+      *value = 4;
+      break;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = capability / 10;
+      break;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = capability % 10;
+      break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
       *value = static_cast<int>(simulated::setting("MIQ_SIMULATED_SHARED_MEMORY", 227 * 1024));
       break;
@@ -442,7 +457,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int /*devic
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) {
   auto& device = machine::get();
   const guarded locked(device.lock);
-  if (device.captures_on_this_thread()) return device.fail(cudaErrorStreamCaptureUnsupported, "cudaMalloc in a capture");
+  if (device.captures_on_this_thread())
+    return device.fail(cudaErrorStreamCaptureUnsupported, "cudaMalloc in a capture");
   auto* const made = device.allocate(static_cast<std::int64_t>(bytes));
   if (made == nullptr) return device.fail(cudaErrorMemoryAllocation, "out of memory");
   const machine::opened open(device);

@@ -10,9 +10,10 @@
 //   each other. Copies from the host take the bytes at once, as the runtime does for memory that is not pinned.
 // * Fresh and freed memory, and a block's shared memory, hold nonsense: NaN as floats of any width. Writes next to an
 //   allocation are found when it is freed, and end the program.
-// * A block's lanes are as many as the kernel's in some blocks of a launch and four in the others, each on a stack of
-//   its own; between two synchronisations they run one after the other in an order that changes every time, so that a
-//   missing one changes results. Under AddressSanitizer and ThreadSanitizer, which do not know these stacks, and with
+// * A block's lanes are as many as the kernel's in launches of up to 16 blocks, and four in larger ones, each on a
+// stack
+//   of its own; between two synchronisations they run one after the other in an order that changes every time, so that
+//   a missing one changes results. Under AddressSanitizer and ThreadSanitizer, which do not know these stacks, and with
 //   MIQ_SIMULATED_LANES=1, blocks have one lane.
 // * Allocating, freeing or synchronising while a stream is captured is an error.
 //

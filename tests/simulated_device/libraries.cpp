@@ -42,8 +42,8 @@ void multiply(cublasOperation_t of_a, cublasOperation_t of_b, std::int64_t m, st
               const T* a, std::int64_t lda, const T* b, std::int64_t ldb, Out beta, Out* c, std::int64_t ldc) {
   const const_map<T> left(a, of_a == CUBLAS_OP_N ? m : k, of_a == CUBLAS_OP_N ? k : m, Eigen::OuterStride<>(lda));
   const const_map<T> right(b, of_b == CUBLAS_OP_N ? k : n, of_b == CUBLAS_OP_N ? n : k, Eigen::OuterStride<>(ldb));
-  const matrix<Out> l = of_a == CUBLAS_OP_N ? matrix<Out>(left.template cast<Out>())
-                                            : matrix<Out>(left.transpose().template cast<Out>());
+  const matrix<Out> l =
+      of_a == CUBLAS_OP_N ? matrix<Out>(left.template cast<Out>()) : matrix<Out>(left.transpose().template cast<Out>());
   const matrix<Out> r = of_b == CUBLAS_OP_N ? matrix<Out>(right.template cast<Out>())
                                             : matrix<Out>(right.transpose().template cast<Out>());
   map<Out> out(c, m, n, Eigen::OuterStride<>(ldc));
@@ -62,8 +62,8 @@ cublasStatus_t solve_triangular(cublasHandle_t handle, cublasSideMode_t side, cu
   if (m < 0 || n < 0 || !leads(lda, size) || !leads(ldb, m)) return CUBLAS_STATUS_INVALID_VALUE;
   if (diagonal != CUBLAS_DIAG_NON_UNIT) return CUBLAS_STATUS_NOT_SUPPORTED;
   const T scale = *alpha;
-  const auto code = simulated::enqueue(
-      handle->stream, "cublas trsm", {extent(a, size, size, lda), extent(b, m, n, ldb)}, [=] {
+  const auto code =
+      simulated::enqueue(handle->stream, "cublas trsm", {extent(a, size, size, lda), extent(b, m, n, ldb)}, [=] {
         const const_map<T> given(a, size, size, Eigen::OuterStride<>(lda));
         // As a lower triangle: op(A) itself, or its transpose.
         const bool lower = (fill == CUBLAS_FILL_MODE_LOWER) == (of_a == CUBLAS_OP_N);
@@ -101,11 +101,16 @@ int factorise(cublasFillMode_t fill, std::int64_t n, T* a, std::int64_t lda) {
 
 const char* cublasGetStatusName(cublasStatus_t code) {
   switch (code) {
-    case CUBLAS_STATUS_SUCCESS: return "CUBLAS_STATUS_SUCCESS";
-    case CUBLAS_STATUS_NOT_INITIALIZED: return "CUBLAS_STATUS_NOT_INITIALIZED";
-    case CUBLAS_STATUS_ALLOC_FAILED: return "CUBLAS_STATUS_ALLOC_FAILED";
-    case CUBLAS_STATUS_INVALID_VALUE: return "CUBLAS_STATUS_INVALID_VALUE";
-    case CUBLAS_STATUS_NOT_SUPPORTED: return "CUBLAS_STATUS_NOT_SUPPORTED";
+    case CUBLAS_STATUS_SUCCESS:
+      return "CUBLAS_STATUS_SUCCESS";
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+      return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case CUBLAS_STATUS_ALLOC_FAILED:
+      return "CUBLAS_STATUS_ALLOC_FAILED";
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return "CUBLAS_STATUS_INVALID_VALUE";
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+      return "CUBLAS_STATUS_NOT_SUPPORTED";
   }
   return "unknown status";
 }
@@ -154,16 +159,16 @@ cublasStatus_t cublasSgemmStridedBatched_64(cublasHandle_t handle, cublasOperati
   if (m == 0 || n == 0 || count == 0) return CUBLAS_STATUS_SUCCESS;
   const float scale = *alpha, old = *beta;
   const auto last = count - 1;
-  const auto code = simulated::enqueue(
-      handle->stream, "cublasSgemm",
-      {extent(a, rows_a, columns_a, lda), extent(a + last * stride_a, rows_a, columns_a, lda),
-       extent(b, rows_b, columns_b, ldb), extent(b + last * stride_b, rows_b, columns_b, ldb), extent(c, m, n, ldc),
-       extent(c + last * stride_c, m, n, ldc)},
-      [=] {
-        for (std::int64_t i = 0; i < count; ++i)
-          multiply<float, float>(of_a, of_b, m, n, k, scale, a + i * stride_a, lda, b + i * stride_b, ldb, old,
-                                 c + i * stride_c, ldc);
-      });
+  const auto code =
+      simulated::enqueue(handle->stream, "cublasSgemm",
+                         {extent(a, rows_a, columns_a, lda), extent(a + last * stride_a, rows_a, columns_a, lda),
+                          extent(b, rows_b, columns_b, ldb), extent(b + last * stride_b, rows_b, columns_b, ldb),
+                          extent(c, m, n, ldc), extent(c + last * stride_c, m, n, ldc)},
+                         [=] {
+                           for (std::int64_t i = 0; i < count; ++i)
+                             multiply<float, float>(of_a, of_b, m, n, k, scale, a + i * stride_a, lda, b + i * stride_b,
+                                                    ldb, old, c + i * stride_c, ldc);
+                         });
   return code == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 cublasStatus_t cublasSgemm_64(cublasHandle_t handle, cublasOperation_t of_a, cublasOperation_t of_b, std::int64_t m,
@@ -194,9 +199,8 @@ cublasStatus_t cublasGemmEx_64(cublasHandle_t handle, cublasOperation_t of_a, cu
   const auto scale = *static_cast<const std::int32_t*>(alpha), old = *static_cast<const std::int32_t*>(beta);
   const auto code = simulated::enqueue(
       handle->stream, "cublasGemmEx",
-      {extent(left, rows_a, columns_a, lda), extent(right, rows_b, columns_b, ldb), extent(out, m, n, ldc)}, [=] {
-        multiply<std::int8_t, std::int32_t>(of_a, of_b, m, n, k, scale, left, lda, right, ldb, old, out, ldc);
-      });
+      {extent(left, rows_a, columns_a, lda), extent(right, rows_b, columns_b, ldb), extent(out, m, n, ldc)},
+      [=] { multiply<std::int8_t, std::int32_t>(of_a, of_b, m, n, k, scale, left, lda, right, ldb, old, out, ldc); });
   return code == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 cublasStatus_t cublasStrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t fill,
@@ -244,21 +248,21 @@ cusolverStatus_t cusolverDnXpotrf(cusolverDnHandle_t handle, cusolverDnParams_t 
                                   void* device_scratch, std::size_t device_bytes, void* host_scratch,
                                   std::size_t host_bytes, int* info) {
   std::size_t needed = 0, needed_on_host = 0;
-  const auto checked = cusolverDnXpotrf_bufferSize(handle, parameters, fill, n, type, a, lda, compute, &needed,
-                                                   &needed_on_host);
+  const auto checked =
+      cusolverDnXpotrf_bufferSize(handle, parameters, fill, n, type, a, lda, compute, &needed, &needed_on_host);
   if (checked != CUSOLVER_STATUS_SUCCESS) return checked;
   if (device_bytes < needed || host_bytes < needed_on_host || host_scratch == nullptr)
     return CUSOLVER_STATUS_INVALID_VALUE;
   const bool single = type == CUDA_R_32F;
-  const auto matrix_range = single ? extent(static_cast<const float*>(a), n, n, lda)
-                                   : extent(static_cast<const double*>(a), n, n, lda);
+  const auto matrix_range =
+      single ? extent(static_cast<const float*>(a), n, n, lda) : extent(static_cast<const double*>(a), n, n, lda);
   const auto code = simulated::enqueue(
       handle->stream, "cusolverDnXpotrf",
       {matrix_range, {device_scratch, static_cast<std::int64_t>(device_bytes)}, simulated::writes(info, 1)}, [=] {
         std::memset(device_scratch, 0xFF, device_bytes);  // its own to spoil
         std::memset(host_scratch, 0xFF, host_bytes);
-        *info = single ? factorise(fill, n, static_cast<float*>(a), lda)
-                       : factorise(fill, n, static_cast<double*>(a), lda);
+        *info =
+            single ? factorise(fill, n, static_cast<float*>(a), lda) : factorise(fill, n, static_cast<double*>(a), lda);
       });
   return code == cudaSuccess ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_INTERNAL_ERROR;
 }

@@ -29,6 +29,13 @@ inline bool gpu_required() {
   return required != nullptr && std::string(required) == "1";
 }
 
+/// Whether the device is the simulated one (simulated_device/device.hpp), on which large sizes take minutes.
+#if defined(MIQ_SIMULATED_DEVICE)
+inline constexpr bool device_is_simulated = true;
+#else
+inline constexpr bool device_is_simulated = false;
+#endif
+
 /// A stream of its own.
 class stream {
  public:

@@ -37,6 +37,8 @@ void launch(const cuda_executor& exec, const char* name, const Body& body) {
                   exec.device(), " has ", exec.block_memory());
   static_assert(Body::lanes >= 1 && Body::lanes <= 1024);
   static_assert(sizeof(Body) <= 4096, "kernels take at most 4 KiB of arguments");
+  // Large launches would take minutes with all lanes.
+  const std::int32_t lanes = blocks <= 16 ? Body::lanes : std::min(Body::lanes, 4);
   Body arguments = body;
 #if __has_builtin(__builtin_clear_padding)
   __builtin_clear_padding(&arguments);  // which may hold what lay there before, host pointers among it
@@ -44,16 +46,15 @@ void launch(const cuda_executor& exec, const char* name, const Body& body) {
 #else
   const std::size_t size = 0;
 #endif
-  const auto code = simulated::enqueue_kernel(exec.stream(), name, &arguments, size, [body, blocks, bytes, name] {
-    // Blocks in an order that no body may rely on: the last first.
-    for (std::int64_t block = blocks - 1; block >= 0; --block) {
-      std::byte* const scratch = simulated::fresh_shared(bytes);
-      // Some blocks with all lanes; in the others they would take minutes.
-      const bool all = block < 2 || block == blocks - 1;
-      simulated::run_lanes(all ? Body::lanes : std::min(Body::lanes, 4), [&] { body(block_group{}, block, scratch); });
-      simulated::check_shared(name);
-    }
-  });
+  const auto code =
+      simulated::enqueue_kernel(exec.stream(), name, &arguments, size, [body, blocks, bytes, lanes, name] {
+        // Blocks in an order that no body may rely on: the last first.
+        for (std::int64_t block = blocks - 1; block >= 0; --block) {
+          std::byte* const scratch = simulated::fresh_shared(bytes);
+          simulated::run_lanes(lanes, [&] { body(block_group{}, block, scratch); });
+          simulated::check_shared(name);
+        }
+      });
   detail::check_cuda(code, name);
 }
 
