@@ -6,7 +6,7 @@
 #include <miq/allocation/column_costs_cuda.hpp>
 #include <miq/allocation/detail/column_sums_body.hpp>
 #include <miq/core/device_result.cuh>
-#include <miq/quantization/machine.cuh>
+#include <miq/core/machine.cuh>
 
 namespace miq::allocation::detail {
 inline namespace MIQ_CUDA_NAMESPACE {
@@ -43,7 +43,7 @@ void device_column_sums(const cuda_executor& exec, const matrix_view<const T, de
   const column_sums_layout layout(weights.rows(), columns);
   const miq::detail::device_scratch memory("column_sums", layout.all, scratch, exec.stream(), exec.resource());
   device::write_result(exec, "column_sums", result, column_sums_result{});
-  column_sums_on(quantization::detail::stream_machine{exec}, as_masked(weights, kept), layout, memory.at<std::byte>(0),
+  column_sums_on(device::stream_machine(exec), as_masked(weights, kept), layout, memory.at<std::byte>(0),
                  {out.kept.data(), out.squares.data(), out.magnitudes.data(), &result.get()->not_finite});
 }
 

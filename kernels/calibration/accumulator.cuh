@@ -2,7 +2,7 @@
 #pragma once
 
 #include <miq/calibration/accumulator_cuda.hpp>
-#include <miq/calibration/machine.cuh>
+#include <miq/core/machine.cuh>
 
 namespace miq::calibration {
 inline namespace MIQ_CUDA_NAMESPACE {
@@ -39,7 +39,7 @@ inline detail::moment_memory make_memory(const cuda_executor& exec, std::int64_t
   // Resources align to 256 bytes, so that accumulators of one shape lie alike in their blocks.
   detail::carver from(memory.data());
   const auto out = detail::lay_out_memory(from, first, second, sample_tokens);
-  device::moment_machine(exec).clear(out.unusable, sizeof(std::int64_t));
+  device::stream_machine(exec).clear(out.unusable, 1);
   return out;
 }
 
@@ -106,14 +106,14 @@ void device_accumulator::add(const cuda_executor& exec, matrix_view<const T, dev
   require(batch.rows() <= detail::max_token - next_token(),
           "device_accumulator::add: the stream must not be longer than 2^62 tokens");
   const detail_cuda::moment_call call("device_accumulator::add", exec, columns(), 0, scratch);
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   core_.add<T>(machine, call.scratch, batch);
 }
 
 MIQ_CUDA_API void device_accumulator::merge(const cuda_executor& exec, const device_accumulator& other,
                                             device_workspace scratch) {
   const detail_cuda::moment_call call("device_accumulator::merge", exec, columns(), 0, scratch);
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   core_.merge(machine, call.scratch, other.core_, memory_.data(), other.memory_.data(), memory_.bytes());
 }
 
@@ -125,7 +125,7 @@ MIQ_CUDA_API device_statistics device_accumulator::finish(const cuda_executor& e
   out.tokens = tokens();
   out.covariance = make(columns() * columns());
   for (auto* part : {&out.mean, &out.mean_absolute, &out.minimum, &out.maximum}) *part = make(columns());
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   detail::finish_statistics(machine, core_.counts, core_.memory, call.scratch,
                             out.covariance.as_matrix(columns(), columns()), out.mean.data(), out.mean_absolute.data(),
                             out.minimum.data(), out.maximum.data());
@@ -136,7 +136,7 @@ MIQ_CUDA_API device_token_sample device_accumulator::sample(const cuda_executor&
   device_token_sample out;
   const auto rows = core_.sample.in_order(out.indices);
   out.tokens = device_array<float>(static_cast<std::int64_t>(rows.size()) * columns(), exec.stream(), exec.resource());
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   detail::copy_rows(machine, static_cast<const float*>(core_.memory.sample), columns(), out.tokens.data(), columns(),
                     rows);
   return out;
@@ -192,7 +192,7 @@ void device_cross_moments::add(const cuda_executor& exec, matrix_view<const Firs
   require(first.rows() <= detail::max_token - tokens(),
           "device_cross_moments::add: the stream must not be longer than 2^62 tokens");
   const detail_cuda::moment_call call("device_cross_moments::add", exec, a, b, scratch);
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   detail::append_tokens<First, Second>(machine, core_.counts, core_.memory, call.scratch, first, second,
                                        core_.difference);
 }
@@ -200,7 +200,7 @@ void device_cross_moments::add(const cuda_executor& exec, matrix_view<const Firs
 MIQ_CUDA_API void device_cross_moments::merge(const cuda_executor& exec, const device_cross_moments& other,
                                               device_workspace scratch) {
   const detail_cuda::moment_call call("device_cross_moments::merge", exec, first_columns(), second_columns(), scratch);
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   core_.merge(machine, call.scratch, other.core_, memory_.data(), other.memory_.data(), memory_.bytes());
 }
 
@@ -214,7 +214,7 @@ MIQ_CUDA_API device_cross_statistics device_cross_moments::finish(const cuda_exe
   out.moment = device_array<float>(a * b, exec.stream(), exec.resource());
   out.first_mean = device_array<float>(a, exec.stream(), exec.resource());
   out.second_mean = device_array<float>(b, exec.stream(), exec.resource());
-  device::moment_machine machine(exec);
+  const device::stream_machine machine(exec);
   detail::finish_moments(machine, core_.counts, core_.memory, call.scratch, out.moment.as_matrix(a, b),
                          out.first_mean.data(), out.second_mean.data());
   return out;

@@ -3,10 +3,10 @@
 
 #include <vector>
 
+#include <miq/core/machine.cuh>
 #include <miq/grouping/detail/profile_body.hpp>
 #include <miq/grouping/group_by_information_cuda.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>
-#include <miq/grouping/machine.cuh>
 #include <miq/grouping/spectral_cuda.hpp>
 #include <miq/information/affinity_cuda.hpp>
 #if !defined(MIQ_CUDA_PRECOMPILED)  // there the parts have translation units of their own
@@ -56,7 +56,7 @@ MIQ_CUDA_API information_grouping_result group_by_information(const cuda_executo
     require(found.unusable == 0, "group_by_information: entropies must allow the normalisation, got ", found.unusable,
             " pairs for which they do not");
   }
-  const device::grouping_machine machine(exec);
+  const device::stream_machine machine(exec);
   const device_array<std::int64_t> counts(2, exec.stream(), exec.resource());
   machine.clear(counts.data(), 2);
   const bool spectral_method = options.method == grouping_method::spectral;

@@ -1,9 +1,9 @@
 // grouping/kmeans.cuh: the bodies of grouping/kmeans_cuda.hpp; needs nvcc.
 #pragma once
 
+#include <miq/core/machine.cuh>
 #include <miq/grouping/detail/kmeans_steps.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>
-#include <miq/grouping/machine.cuh>
 
 namespace miq::grouping {
 inline namespace MIQ_CUDA_NAMESPACE {
@@ -19,7 +19,7 @@ MIQ_CUDA_API kmeans_result kmeans(const cuda_executor& exec, matrix_view<const f
   detail::require_kmeans_options(points.rows(), points.columns(), options);
   const detail::kmeans_layout at(points.rows(), points.columns(), options);
   const miq::detail::device_scratch scratch("kmeans", at.layout, workspace, exec.stream(), exec.resource());
-  return detail::kmeans_on_machine(device::grouping_machine(exec), points.data(), points.leading(), points.rows(),
+  return detail::kmeans_on_machine(device::stream_machine(exec), points.data(), points.leading(), points.rows(),
                                    points.columns(), options, scratch.at<std::byte>(0));
 }
 

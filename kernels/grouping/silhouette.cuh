@@ -3,9 +3,9 @@
 
 #include <vector>
 
+#include <miq/core/machine.cuh>
 #include <miq/grouping/detail/graph_steps.hpp>
 #include <miq/grouping/detail/silhouette_body.hpp>
-#include <miq/grouping/machine.cuh>
 #include <miq/grouping/silhouette_cuda.hpp>
 
 namespace miq::grouping {
@@ -23,7 +23,7 @@ MIQ_CUDA_API double silhouette(const cuda_executor& exec, matrix_view<const floa
   detail::require_silhouette_groups(distance.rows(), groups);
   const detail::silhouette_layout at(distance.rows(), groups.groups());
   const miq::detail::device_scratch scratch("silhouette", at.layout, workspace, exec.stream(), exec.resource());
-  const device::grouping_machine machine(exec);
+  const device::stream_machine machine(exec);
   detail::require_symmetric_on_machine(machine, distance.data(), distance.leading(), distance.rows(), "silhouette",
                                        "distance", detail::sign_rule::not_negative, detail::diagonal_rule::zero,
                                        scratch.at<detail::matrix_faults>(at.faults));

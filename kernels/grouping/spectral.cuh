@@ -2,8 +2,8 @@
 #pragma once
 
 #include <miq/core/device_memory.hpp>
+#include <miq/core/machine.cuh>
 #include <miq/grouping/detail/spectral_steps.hpp>
-#include <miq/grouping/machine.cuh>
 #include <miq/grouping/spectral_cuda.hpp>
 
 namespace miq::grouping {
@@ -22,7 +22,7 @@ MIQ_CUDA_API eigenpairs_result largest_eigenpairs(const cuda_executor& exec,
   detail::require_eigenpairs_options(symmetric.rows(), count, options);
   const detail::eigenpairs_call_layout at(symmetric.rows(), count, options.dense_up_to);
   const miq::detail::device_scratch scratch("largest_eigenpairs", at.layout, workspace, exec.stream(), exec.resource());
-  const device::grouping_machine machine(exec);
+  const device::stream_machine machine(exec);
   detail::require_symmetric_on_machine(machine, symmetric.data(), symmetric.leading(), symmetric.rows(),
                                        "largest_eigenpairs", "symmetric", detail::sign_rule::any,
                                        detail::diagonal_rule::any, scratch.at<detail::matrix_faults>(at.faults));
@@ -40,8 +40,8 @@ MIQ_CUDA_API spectral_result spectral(const cuda_executor& exec, matrix_view<con
   detail::require_spectral_shape(options, affinity.rows(), affinity.columns());
   const detail::spectral_layout at(affinity.rows(), options);
   const miq::detail::device_scratch scratch("spectral", at.layout, workspace, exec.stream(), exec.resource());
-  return detail::spectral_on_machine(device::grouping_machine(exec), affinity.data(), affinity.leading(),
-                                     affinity.rows(), options, scratch.at<std::byte>(0));
+  return detail::spectral_on_machine(device::stream_machine(exec), affinity.data(), affinity.leading(), affinity.rows(),
+                                     options, scratch.at<std::byte>(0));
 }
 
 }  // namespace MIQ_CUDA_NAMESPACE

@@ -38,7 +38,7 @@ MIQ_CUDA_API void histogram(const cuda_executor& exec, matrix_view<const float, 
   detail::require_mi("histogram", samples, mi);
   const detail::histogram_plan plan(samples.rows(), samples.columns(), options, true);
   const miq::detail::device_scratch block("histogram", plan.layout, scratch, exec.stream(), exec.resource());
-  device::sample_machine machine(exec);
+  const device::sample_machine machine(exec);
   detail::histogram_of_all(machine, plan, block, samples, mi, options, result.get());
 }
 
@@ -51,7 +51,7 @@ MIQ_CUDA_API void histogram(const cuda_executor& exec, matrix_view<const float, 
                        " elements to match the pairs, got ", mi.size());
   const detail::histogram_plan plan(samples.rows(), samples.columns(), options, false);
   const miq::detail::device_scratch block("histogram", plan.layout, scratch, exec.stream(), exec.resource());
-  device::sample_machine machine(exec);
+  const device::sample_machine machine(exec);
   detail::histogram_of_list(machine, plan, block, samples, pairs, mi, options, result.get());
 }
 
@@ -82,7 +82,7 @@ MIQ_CUDA_API void histogram_entropy(const cuda_executor& exec, matrix_view<const
   detail::require_histogram_entropies(samples.columns(), entropies.size(), differential, options);
   const detail::histogram_plan plan(samples.rows(), samples.columns(), options, false);
   const miq::detail::device_scratch block("histogram_entropy", plan.layout, scratch, exec.stream(), exec.resource());
-  device::sample_machine machine(exec);
+  const device::sample_machine machine(exec);
   const auto of =
       detail::bin_channels_by_bodies(machine, "histogram_entropy", plan, block, samples, options, result.get());
   machine.launch("histogram_entropy",

@@ -3,48 +3,14 @@
 
 #include <memory_resource>
 
-#include <miq/core/cuda_error.hpp>
 #include <miq/core/device_result.cuh>
-#include <miq/core/launch.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/information/detail/kde_steps.hpp>
 #include <miq/information/kde_cuda.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {
-namespace device {
-
-/// What `kde_on_machine` asks for, on a stream.
-class kde_machine {
- public:
-  explicit kde_machine(const cuda_executor& exec) : exec_(exec) {}
-  template <class Body>
-  void launch(const char* name, const Body& body) const {
-    miq::device::launch(exec_, name, body);
-  }
-  /// The runtime copies pageable memory to a place of its own before it returns.
-  template <class T>
-  void store(const T* from, std::int64_t count, T* to) const {
-    copy(exec_, vector_view<const T>(from, count), vector_view<T, device_memory>(to, count));
-  }
-  template <class T>
-  void clear(T* to, std::int64_t count) const {
-    miq::detail::check_cuda(
-        cudaMemsetAsync(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(T), exec_.stream()),
-        "kde: cudaMemsetAsync");
-  }
-  /// cuBLAS counts by columns, so it gets the transposed problem: c^T = b a^T.
-  void multiply_rows(std::int64_t count, std::int64_t rows, std::int64_t columns, std::int64_t depth, const float* a,
-                     const float* b, float* c) const {
-    const float one = 1, zero = 0;
-    miq::detail::check_blas(
-        cublasSgemmStridedBatched_64(exec_.blas(), CUBLAS_OP_T, CUBLAS_OP_N, columns, rows, depth, &one, b, depth,
-                                     columns * depth, a, depth, rows * depth, &zero, c, columns, rows * columns, count),
-        "kde: cublasSgemmStridedBatched_64");
-  }
-
- private:
-  const cuda_executor& exec_;
-};
+namespace detail_cuda {
 
 inline kde_result begun_kde(std::int64_t tokens) {
   kde_result begun;
@@ -52,7 +18,7 @@ inline kde_result begun_kde(std::int64_t tokens) {
   return begun;
 }
 
-}  // namespace device
+}  // namespace detail_cuda
 
 MIQ_CUDA_API std::int64_t kde_workspace_bytes(std::int64_t tokens, std::int64_t channels) {
   miq::detail::require(tokens >= 2 && channels >= 1, "kde: samples must be at least ", miq::detail::shape_text(2, 1),
@@ -77,8 +43,8 @@ MIQ_CUDA_API void kde(const cuda_executor& exec, matrix_view<const float, device
   detail::require_mi("kde", samples, mi);
   const detail::kde_layout at(samples.rows(), samples.columns(), -1);
   const miq::detail::device_scratch scratch("kde", at.layout, workspace, exec.stream(), exec.resource());
-  miq::device::write_result(exec, "kde", result, device::begun_kde(samples.rows()));
-  detail::kde_on_machine(device::kde_machine(exec), samples.data(), samples.leading(), samples.rows(),
+  device::write_result(exec, "kde", result, detail_cuda::begun_kde(samples.rows()));
+  detail::kde_on_machine(device::stream_machine(exec), samples.data(), samples.leading(), samples.rows(),
                          samples.columns(), {}, nullptr, mi.data(), mi.leading(), options, result.get(),
                          scratch.at<std::byte>(0));
 }
@@ -86,7 +52,7 @@ MIQ_CUDA_API void kde(const cuda_executor& exec, matrix_view<const float, device
 MIQ_CUDA_API kde_result kde(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                             matrix_view<float, device_memory> mi, const kde_options& options,
                             device_workspace workspace) {
-  miq::device::result_on_device<kde_result> result(exec);
+  device::result_on_device<kde_result> result(exec);
   kde(exec, samples, mi, result.ref(), options, workspace);
   return result.fetch();
 }
@@ -102,15 +68,16 @@ MIQ_CUDA_API void kde(const cuda_executor& exec, matrix_view<const float, device
   const auto places = detail::pairs_of_places(pairs, listed);
   const detail::kde_layout at(samples.rows(), listed.count(), static_cast<std::int64_t>(pairs.size()));
   const miq::detail::device_scratch scratch("kde", at.layout, workspace, exec.stream(), exec.resource());
-  miq::device::write_result(exec, "kde", result, device::begun_kde(samples.rows()));
-  detail::kde_on_machine(device::kde_machine(exec), samples.data(), samples.leading(), samples.rows(), listed.count(),
-                         listed.columns(), &places, mi.data(), 0, options, result.get(), scratch.at<std::byte>(0));
+  device::write_result(exec, "kde", result, detail_cuda::begun_kde(samples.rows()));
+  detail::kde_on_machine(device::stream_machine(exec), samples.data(), samples.leading(), samples.rows(),
+                         listed.count(), listed.columns(), &places, mi.data(), 0, options, result.get(),
+                         scratch.at<std::byte>(0));
 }
 
 MIQ_CUDA_API kde_result kde(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                             std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
                             const kde_options& options, device_workspace workspace) {
-  miq::device::result_on_device<kde_result> result(exec);
+  device::result_on_device<kde_result> result(exec);
   kde(exec, samples, pairs, mi, result.ref(), options, workspace);
   return result.fetch();
 }

@@ -4,31 +4,13 @@
 #include <memory_resource>
 
 #include <miq/core/device_result.cuh>
-#include <miq/core/launch.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/information/detail/knn_steps.hpp>
 #include <miq/information/knn_cuda.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {
-namespace device {
-
-/// What `knn_on_machine` asks for, on a stream.
-class knn_machine {
- public:
-  explicit knn_machine(const cuda_executor& exec) : exec_(exec) {}
-  template <class Body>
-  void launch(const char* name, const Body& body) const {
-    miq::device::launch(exec_, name, body);
-  }
-  /// The runtime copies pageable memory to a place of its own before it returns.
-  template <class T>
-  void store(const T* from, std::int64_t count, T* to) const {
-    copy(exec_, vector_view<const T>(from, count), vector_view<T, device_memory>(to, count));
-  }
-
- private:
-  const cuda_executor& exec_;
-};
+namespace detail_cuda {
 
 inline knn_result begun_knn(const knn_options& options, std::int64_t tokens) {
   knn_result begun;
@@ -36,7 +18,7 @@ inline knn_result begun_knn(const knn_options& options, std::int64_t tokens) {
   return begun;
 }
 
-}  // namespace device
+}  // namespace detail_cuda
 
 MIQ_CUDA_API std::int64_t knn_workspace_bytes(std::int64_t tokens, std::int64_t channels) {
   miq::detail::require(tokens >= 2 && channels >= 1, "knn: samples must be at least ", miq::detail::shape_text(2, 1),
@@ -61,8 +43,8 @@ MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device
   detail::require_mi("knn", samples, mi);
   const detail::knn_layout at(samples.rows(), samples.columns(), -1);
   const miq::detail::device_scratch scratch("knn", at.layout, workspace, exec.stream(), exec.resource());
-  miq::device::write_result(exec, "knn", result, device::begun_knn(options, samples.rows()));
-  detail::knn_on_machine(device::knn_machine(exec), samples.data(), samples.leading(), samples.rows(),
+  device::write_result(exec, "knn", result, detail_cuda::begun_knn(options, samples.rows()));
+  detail::knn_on_machine(device::stream_machine(exec), samples.data(), samples.leading(), samples.rows(),
                          samples.columns(), {}, nullptr, mi.data(), mi.leading(), options, result.get(),
                          scratch.at<std::byte>(0));
 }
@@ -70,7 +52,7 @@ MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device
 MIQ_CUDA_API knn_result knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                             matrix_view<float, device_memory> mi, const knn_options& options,
                             device_workspace workspace) {
-  miq::device::result_on_device<knn_result> result(exec);
+  device::result_on_device<knn_result> result(exec);
   knn(exec, samples, mi, result.ref(), options, workspace);
   return result.fetch();
 }
@@ -86,15 +68,16 @@ MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device
   const auto places = detail::pairs_of_places(pairs, listed);
   const detail::knn_layout at(samples.rows(), listed.count(), static_cast<std::int64_t>(pairs.size()));
   const miq::detail::device_scratch scratch("knn", at.layout, workspace, exec.stream(), exec.resource());
-  miq::device::write_result(exec, "knn", result, device::begun_knn(options, samples.rows()));
-  detail::knn_on_machine(device::knn_machine(exec), samples.data(), samples.leading(), samples.rows(), listed.count(),
-                         listed.columns(), &places, mi.data(), 0, options, result.get(), scratch.at<std::byte>(0));
+  device::write_result(exec, "knn", result, detail_cuda::begun_knn(options, samples.rows()));
+  detail::knn_on_machine(device::stream_machine(exec), samples.data(), samples.leading(), samples.rows(),
+                         listed.count(), listed.columns(), &places, mi.data(), 0, options, result.get(),
+                         scratch.at<std::byte>(0));
 }
 
 MIQ_CUDA_API knn_result knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                             std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
                             const knn_options& options, device_workspace workspace) {
-  miq::device::result_on_device<knn_result> result(exec);
+  device::result_on_device<knn_result> result(exec);
   knn(exec, samples, pairs, mi, result.ref(), options, workspace);
   return result.fetch();
 }

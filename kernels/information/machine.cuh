@@ -3,17 +3,17 @@
 
 #include <cub/device/device_segmented_radix_sort.cuh>
 
-#include <miq/calibration/machine.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/information/detail/histogram_run.hpp>
 
 namespace miq {
 inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
-/// `moment_machine` that also sorts and multiplies bytes.
-class sample_machine : public moment_machine {
+/// A `stream_machine` that also sorts and multiplies bytes.
+class sample_machine : public stream_machine {
  public:
-  using moment_machine::moment_machine;
+  using stream_machine::stream_machine;
 
   /// CUB's segmented radix sort; the number of items of one call is below 2^31, which the caller sees to.
   std::uint32_t* sort_rows(std::uint32_t* keys, std::uint32_t* other, std::int64_t rows, std::int64_t columns,

@@ -45,7 +45,7 @@ MIQ_CUDA_API void rank_correlation(const cuda_executor& exec, matrix_view<const 
   const detail::rank_plan plan(samples.rows(), samples.columns(), true);
   const miq::detail::device_scratch block("rank_correlation", plan.layout, scratch, exec.stream(), exec.resource());
   detail_cuda::begin_rank_result(exec, samples.rows(), result);
-  device::sample_machine machine(exec);
+  const device::sample_machine machine(exec);
   detail::rank_correlation_of_all(machine, plan, block, samples, mi, options.max_correlation, result.get());
 }
 
@@ -61,7 +61,7 @@ MIQ_CUDA_API void rank_correlation(const cuda_executor& exec, matrix_view<const 
   const detail::rank_plan plan(samples.rows(), samples.columns(), false);
   const miq::detail::device_scratch block("rank_correlation", plan.layout, scratch, exec.stream(), exec.resource());
   detail_cuda::begin_rank_result(exec, samples.rows(), result);
-  device::sample_machine machine(exec);
+  const device::sample_machine machine(exec);
   detail::rank_correlation_of_list(machine, plan, block, samples, pairs, mi, options.max_correlation, result.get());
 }
 

@@ -1,8 +1,8 @@
 // obs/mask.cuh: the bodies of obs/mask_cuda.hpp; needs nvcc.
 #pragma once
 
+#include <miq/core/machine.cuh>
 #include <miq/obs/detail/mask_schedule.hpp>
-#include <miq/obs/device_machine.cuh>
 #include <miq/obs/mask_cuda.hpp>
 
 namespace miq::obs {
@@ -17,7 +17,8 @@ std::int64_t enqueue_select_mask(const cuda_executor& exec, const matrix_view<co
   detail::check_select_mask(weights, column_saliency, kept, options);
   const detail::device_mask_scratch plan(weights.rows(), weights.columns(), options);
   const miq::detail::device_scratch memory("select_mask", plan.layout, scratch, exec.stream(), exec.resource());
-  return detail::select_mask_on_machine(machine{exec}, plan, memory, weights, column_saliency, kept, options);
+  return detail::select_mask_on_machine(miq::device::stream_machine(exec), plan, memory, weights, column_saliency, kept,
+                                        options);
 }
 
 }  // namespace device

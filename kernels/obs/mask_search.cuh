@@ -1,11 +1,10 @@
 // obs/mask_search.cuh: the bodies of obs/mask_search_cuda.hpp; needs nvcc.
 #pragma once
 
-#include <miq/core/launch.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/obs/detail/mask_search_check.hpp>
 #include <miq/obs/detail/mask_search_steps.hpp>
 #include <miq/obs/mask_search_cuda.hpp>
-#include <miq/obs/product_machine.cuh>
 
 // In the precompiled library the parts are translation units of their own.
 #if defined(MIQ_CUDA_PRECOMPILED)
@@ -18,9 +17,10 @@ namespace miq::obs {
 inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
-class search_machine : public product_machine {
+/// A `stream_machine` that also calls `factor`.
+class search_machine : public miq::device::stream_machine {
  public:
-  explicit search_machine(const cuda_executor& exec) : product_machine(exec, "mask_search: cublasSgemm") {}
+  using stream_machine::stream_machine;
 
   double factor(std::int64_t columns, const float* damped, float* upper, double penalty, std::byte* scratch,
                 std::int64_t bytes) const {
@@ -28,10 +28,6 @@ class search_machine : public product_machine {
                             matrix_view<float, device_memory>(upper, columns, columns),
                             {.damping = penalty, .rule = damping_rule::own_diagonal}, {scratch, bytes})
         .damping;
-  }
-  void fetch(const std::int64_t* from, std::int64_t count, std::int64_t* to) const {
-    copy(exec_, vector_view<const std::int64_t, device_memory>(from, count), vector_view<std::int64_t>(to, count));
-    exec_.synchronise();
   }
 };
 

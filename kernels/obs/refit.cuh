@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include <miq/core/device_result.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/obs/detail/refit_check.hpp>
 #include <miq/obs/detail/refit_steps.hpp>
-#include <miq/obs/product_machine.cuh>
 #include <miq/obs/refit_cuda.hpp>
 
 namespace miq::obs {
@@ -26,7 +26,7 @@ MIQ_CUDA_API void refit(const cuda_executor& exec, const refit_inputs<device_mem
                        refit_loss_count(options), " elements, got ", losses.size());
   const detail::refit_device_scratch plan(in.target.rows(), in.target.columns(), options);
   const miq::detail::device_scratch memory("refit", plan.layout, scratch, exec.stream(), exec.resource());
-  const device::product_machine machine(exec, "refit: cublasSgemm");
+  const miq::device::stream_machine machine(exec);
   miq::device::write_result(exec, "refit", result, device_refit_result{});
   detail::refit_steps(machine, in, out, options, plan, memory, losses.data(), result.get()).run();
 }

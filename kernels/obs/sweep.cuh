@@ -2,8 +2,8 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/obs/detail/sweep_schedule.hpp>
-#include <miq/obs/device_machine.cuh>
 #include <miq/obs/sweep_cuda.hpp>
 
 namespace miq::obs {
@@ -17,7 +17,7 @@ void enqueue_sweep(const cuda_executor& exec, const sweep_inputs<device_memory, 
   detail::check_sweep_shapes(in, out, options);
   const detail::device_sweep_scratch plan(in.weights.rows(), in.weights.columns(), options);
   const miq::detail::device_scratch memory("sweep", plan.layout, scratch, exec.stream(), exec.resource());
-  detail::sweep_on_machine(machine{exec}, plan, memory, in, out, options, result);
+  detail::sweep_on_machine(miq::device::stream_machine(exec), plan, memory, in, out, options, result);
 }
 
 template <class T>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/obs/detail/target_body.hpp>
-#include <miq/obs/device_machine.cuh>
 #include <miq/obs/target_cuda.hpp>
 
 namespace miq::obs {
@@ -20,8 +20,8 @@ void enqueue_shift_target(const cuda_executor& exec, const char* function, bool 
   detail::check_target(function, to_outputs, weights, moments, upper, shifted, options);
   const detail::device_target_scratch plan(weights.rows(), weights.columns());
   const miq::detail::device_scratch memory(function, plan.layout, scratch, exec.stream(), exec.resource());
-  detail::shift_target_on_machine(machine{exec}, function, to_outputs, plan, memory, weights, moments, upper, shifted,
-                                  options, result);
+  detail::shift_target_on_machine(miq::device::stream_machine(exec), function, to_outputs, plan, memory, weights,
+                                  moments, upper, shifted, options, result);
 }
 
 inline target_result shift_target_and_wait(const cuda_executor& exec, const char* function, bool to_outputs,
@@ -47,7 +47,7 @@ void enqueue_target_ridge(const cuda_executor& exec, const matrix_view<const T, 
   detail::check_target_ridge(weights, matrix_view<const float, device_memory>(hessian), share);
   const detail::device_ridge_scratch plan(weights.rows(), weights.columns());
   const miq::detail::device_scratch memory("add_target_ridge", plan.layout, scratch, exec.stream(), exec.resource());
-  detail::add_target_ridge_on_machine(machine{exec}, plan, memory, weights, hessian, share);
+  detail::add_target_ridge_on_machine(miq::device::stream_machine(exec), plan, memory, weights, hessian, share);
 }
 
 template <class T>

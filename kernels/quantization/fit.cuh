@@ -2,9 +2,9 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/quantization/detail/fit_on_machine.hpp>
 #include <miq/quantization/fit_cuda.hpp>
-#include <miq/quantization/machine.cuh>
 
 namespace miq::quantization::detail {
 inline namespace MIQ_CUDA_NAMESPACE {
@@ -105,7 +105,7 @@ void fit_grids_into(const cuda_executor& exec, matrix_view<const T, device_memor
   given.row_factor = out.row_factor.data();
   given.counter = &result.get()->not_finite;
   device::write_result(exec, "fit_grids", result, fit_result{});
-  detail::fit_on(detail::stream_machine{exec}, given, layout, memory.at<std::byte>(0));
+  detail::fit_on(device::stream_machine(exec), given, layout, memory.at<std::byte>(0));
 }
 
 template <class T>
@@ -130,7 +130,7 @@ void grid_errors_into(const cuda_executor& exec, matrix_view<const T, device_mem
   const miq::detail::device_scratch memory("grid_errors", layout.all, scratch, exec.stream(), exec.resource());
   given.counter = &result.get()->not_finite;
   device::write_result(exec, "grid_errors", result, grid_errors_result{});
-  detail::measure_errors_on(detail::stream_machine{exec}, given, widths, layout, memory.at<std::byte>(0),
+  detail::measure_errors_on(device::stream_machine(exec), given, widths, layout, memory.at<std::byte>(0),
                             errors.data());
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
+#include <miq/core/machine.cuh>
 #include <miq/quantization/detail/packing_body.hpp>
-#include <miq/quantization/machine.cuh>
 #include <miq/quantization/packing_cuda.hpp>
 
 namespace miq::quantization::detail {
@@ -70,7 +70,7 @@ MIQ_CUDA_API void pack_kept_codes(const cuda_executor& exec, vector_view<const s
   const detail::kept_layout layout(codes.size());
   const miq::detail::device_scratch memory("pack_kept_codes", layout.all, scratch, exec.stream(), exec.resource());
   device::write_result(exec, "pack_kept_codes", result, packing_result{});
-  detail::pack_kept_on(detail::stream_machine{exec}, codes.data(), kept.data(), codes.size(), bits, words.data(),
+  detail::pack_kept_on(device::stream_machine(exec), codes.data(), kept.data(), codes.size(), bits, words.data(),
                        words.size(), layout, memory.at<std::byte>(0), &result.get()->kept, &result.get()->too_large);
 }
 
@@ -84,7 +84,7 @@ MIQ_CUDA_API void unpack_kept_codes(const cuda_executor& exec, vector_view<const
   const detail::kept_layout layout(codes.size());
   const miq::detail::device_scratch memory("unpack_kept_codes", layout.all, scratch, exec.stream(), exec.resource());
   device::write_result(exec, "unpack_kept_codes", result, packing_result{});
-  detail::unpack_kept_on(detail::stream_machine{exec}, words.data(), words.size(), kept.data(), codes.size(), bits,
+  detail::unpack_kept_on(device::stream_machine(exec), words.data(), words.size(), kept.data(), codes.size(), bits,
                          codes.data(), layout, memory.at<std::byte>(0), &result.get()->kept);
 }
 

@@ -8,8 +8,8 @@
 #include <miq/allocation/expected_error.hpp>
 #include <miq/core/random.hpp>
 
-#include "quantization/machines.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -28,11 +28,11 @@ sums run(const matrix<T>& padded, std::int64_t columns, const std::uint8_t* kept
   const auto n = static_cast<std::size_t>(columns);
   sums out{std::vector<double>(n, -1.0), std::vector<double>(n, -1.0), std::vector<double>(n, -1.0)};
   const detail::column_sums_layout layout(padded.rows(), columns);
-  const miq_test::scratch memory(layout.all);
-  detail::column_sums_on(miq_test::machine{lanes},
+  const miq_test::nonsense_memory memory(layout.all);
+  detail::column_sums_on(miq_test::host_machine(lanes),
                          miq::quantization::detail::masked_weights<T>{padded.data(), padded.columns(), padded.rows(),
                                                                       columns, kept, columns},
-                         layout, memory.base(),
+                         layout, memory.data(),
                          {out.kept.data(), out.squares.data(), out.magnitudes.data(), &out.not_finite});
   return out;
 }
@@ -102,7 +102,7 @@ TEST_CASE("the diagonal", "[allocation][body]") {
   matrix<float> m(size, size + 1);
   for (std::int64_t i = 0; i < m.size(); ++i) m.data()[i] = static_cast<float>(i);
   std::vector<double> out(static_cast<std::size_t>(size), -1.0);
-  miq_test::machine{GENERATE(0, 8)}.launch("", detail::diagonal_body{m.data(), size + 1, size, out.data()});
+  miq_test::host_machine(GENERATE(0, 8)).launch("", detail::diagonal_body{m.data(), size + 1, size, out.data()});
   for (std::int64_t i = 0; i < size; ++i)
     REQUIRE(out[static_cast<std::size_t>(i)] == static_cast<double>(i * (size + 2)));
 }

@@ -26,13 +26,12 @@ const float not_a_number = std::numeric_limits<float>::quiet_NaN();
 class accumulator_twin {
  public:
   explicit accumulator_twin(std::int64_t columns, const accumulator_options& options = {}, std::int32_t lanes = 0)
-      : machine_{lanes} {
+      : machine_(lanes) {
     body::carver size(nullptr), scratch_size(nullptr);
     body::lay_out_memory(size, columns, 0, options.sample_tokens);
     body::lay_out_scratch(scratch_size, columns, 0);
-    bytes_ = size.layout().bytes();
-    memory_ = std::make_unique<raw_memory>(bytes_);
-    scratch_memory_ = std::make_unique<raw_memory>(scratch_size.layout().bytes());
+    memory_ = std::make_unique<nonsense_memory>(size.layout());
+    scratch_memory_ = std::make_unique<nonsense_memory>(scratch_size.layout());
     body::carver memory(memory_->data()), scratch(scratch_memory_->data());
     core_.columns = columns;
     core_.next_token = options.first_token;
@@ -40,7 +39,7 @@ class accumulator_twin {
     core_.sample.seed = options.seed;
     core_.memory = body::lay_out_memory(memory, columns, 0, options.sample_tokens);
     scratch_ = body::lay_out_scratch(scratch, columns, 0);
-    machine_.clear(core_.memory.unusable, 8);
+    machine_.clear(core_.memory.unusable, 1);
   }
 
   template <class T>
@@ -49,7 +48,7 @@ class accumulator_twin {
   }
   void add(matrix_view<const float> batch) { add<float>(batch); }
   void merge(const accumulator_twin& other) {
-    core_.merge(machine_, scratch_, other.core_, memory_->data(), other.memory_->data(), bytes_ - 63);
+    core_.merge(machine_, scratch_, other.core_, memory_->data(), other.memory_->data(), memory_->bytes());
   }
   statistics finish(std::int64_t padding = 0) {
     const auto c = static_cast<std::size_t>(core_.columns);
@@ -80,8 +79,7 @@ class accumulator_twin {
 
  private:
   host_machine machine_;
-  std::int64_t bytes_ = 0;
-  std::unique_ptr<raw_memory> memory_, scratch_memory_;
+  std::unique_ptr<nonsense_memory> memory_, scratch_memory_;
   body::accumulator_core core_;
   body::moment_scratch scratch_;
 };
@@ -336,25 +334,24 @@ namespace {
 
 class cross_twin {
  public:
-  cross_twin(std::int64_t a, std::int64_t b, bool difference, std::int32_t lanes = 0) : machine_{lanes} {
+  cross_twin(std::int64_t a, std::int64_t b, bool difference, std::int32_t lanes = 0) : machine_(lanes) {
     body::carver size(nullptr), scratch_size(nullptr);
     body::lay_out_memory(size, a, b, 0);
     body::lay_out_scratch(scratch_size, a, b);
-    bytes_ = size.layout().bytes();
-    memory_ = std::make_unique<raw_memory>(bytes_);
-    scratch_memory_ = std::make_unique<raw_memory>(scratch_size.layout().bytes());
+    memory_ = std::make_unique<nonsense_memory>(size.layout());
+    scratch_memory_ = std::make_unique<nonsense_memory>(scratch_size.layout());
     body::carver memory(memory_->data()), scratch(scratch_memory_->data());
     core_.difference = difference;
     core_.memory = body::lay_out_memory(memory, a, b, 0);
     scratch_ = body::lay_out_scratch(scratch, a, b);
-    machine_.clear(core_.memory.unusable, 8);
+    machine_.clear(core_.memory.unusable, 1);
   }
   template <class First, class Second>
   void add(matrix_view<const First> first, matrix_view<const Second> second) {
     body::append_tokens<First, Second>(machine_, core_.counts, core_.memory, scratch_, first, second, core_.difference);
   }
   void merge(const cross_twin& other) {
-    core_.merge(machine_, scratch_, other.core_, memory_->data(), other.memory_->data(), bytes_ - 63);
+    core_.merge(machine_, scratch_, other.core_, memory_->data(), other.memory_->data(), memory_->bytes());
   }
   cross_statistics finish() {
     cross_statistics out;
@@ -370,8 +367,7 @@ class cross_twin {
 
  private:
   host_machine machine_;
-  std::int64_t bytes_ = 0;
-  std::unique_ptr<raw_memory> memory_, scratch_memory_;
+  std::unique_ptr<nonsense_memory> memory_, scratch_memory_;
   body::cross_core core_;
   body::moment_scratch scratch_;
 };
@@ -467,7 +463,7 @@ TEST_CASE("the body of hessian is its formula", "[calibration][body]") {
   matrix<float> host(columns, columns), out(columns, columns + 2, -7.0F);
   hessian(miq::host_executor({.threads = 1}), seen.view(), host.view());
   body::hessian_body body{columns, seen.covariance.data(), columns, seen.mean.data(), out.data(), columns + 2};
-  host_machine{lanes}.launch("", body);
+  host_machine(lanes).launch("", body);
   for (std::int64_t i = 0; i < columns; ++i) {
     for (std::int64_t j = 0; j < columns; ++j) {
       REQUIRE(out(i, j) == host(i, j));

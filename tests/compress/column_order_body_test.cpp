@@ -21,14 +21,6 @@ std::vector<std::int64_t> shuffled(std::int64_t size, miq::random_stream& random
   return order;
 }
 
-template <class Body>
-void run(std::int32_t lanes, const Body& body) {
-  if (lanes == 0)
-    miq::run_body(miq::host_executor({.threads = 2}), body);
-  else
-    miq_test::run_on_lanes(lanes, body);
-}
-
 }  // namespace
 
 TEST_CASE("columns go into an order and back", "[compress][body]") {
@@ -44,9 +36,11 @@ TEST_CASE("columns go into an order and back", "[compress][body]") {
   for (auto& d : dead) d = random.below(5) == 0;
 
   miq::matrix<float> to(rows, columns + 3, -7.0F), back(rows, columns);
-  run(lanes, miq::detail::column_order_body<float, float>{rows, columns, from.data(), columns, to.data(), columns + 3,
+  miq_test::run_on_host(
+      lanes, miq::detail::column_order_body<float, float>{rows, columns, from.data(), columns, to.data(), columns + 3,
                                                           order.data(), dead.data(), false});
-  run(lanes, miq::detail::column_order_body<float, float>{rows, columns, to.data(), columns + 3, back.data(), columns,
+  miq_test::run_on_host(
+      lanes, miq::detail::column_order_body<float, float>{rows, columns, to.data(), columns + 3, back.data(), columns,
                                                           order.data(), nullptr, true});
   const auto expected = miq::detail::columns_in_order<float>(from.view(), order, std::pmr::get_default_resource());
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -65,8 +59,8 @@ TEST_CASE("16-bit weights are taken up in float, without an order", "[compress][
   miq::matrix<miq::bfloat16> from(rows, columns);
   for (std::int64_t k = 0; k < from.size(); ++k) from.data()[k] = miq::bfloat16(static_cast<float>(random.normal()));
   miq::matrix<float> to(rows, columns);
-  run(0, miq::detail::column_order_body<miq::bfloat16, float>{rows, columns, from.data(), columns, to.data(), columns,
-                                                              nullptr, nullptr, false});
+  miq_test::run_on_host(0, miq::detail::column_order_body<miq::bfloat16, float>{
+                               rows, columns, from.data(), columns, to.data(), columns, nullptr, nullptr, false});
   for (std::int64_t k = 0; k < from.size(); ++k) REQUIRE(to.data()[k] == static_cast<float>(from.data()[k]));
 }
 
@@ -77,7 +71,7 @@ TEST_CASE("squares go into an order", "[compress][body]") {
   miq::matrix<float> from(size, size), to(size, size);
   for (std::int64_t k = 0; k < from.size(); ++k) from.data()[k] = static_cast<float>(random.normal());
   const auto order = shuffled(size, random);
-  run(lanes, miq::detail::square_order_body{size, from.data(), size, to.data(), size, order.data()});
+  miq_test::run_on_host(lanes, miq::detail::square_order_body{size, from.data(), size, to.data(), size, order.data()});
   const auto expected = miq::detail::square_in_order(from.view(), order, std::pmr::get_default_resource());
   CHECK(std::equal(to.data(), to.data() + to.size(), expected.data()));
 }
@@ -95,6 +89,6 @@ TEST_CASE("kept weights are counted by column", "[compress][body]") {
       kept(r, c) = static_cast<std::uint8_t>(random.below(3));
       expected[static_cast<std::size_t>(c)] += kept(r, c) != 0;
     }
-  run(lanes, miq::detail::kept_counts_body{rows, columns, kept.data(), columns + 5, counts.data()});
+  miq_test::run_on_host(lanes, miq::detail::kept_counts_body{rows, columns, kept.data(), columns + 5, counts.data()});
   CHECK(counts == expected);
 }

@@ -7,8 +7,8 @@
 #include <set>
 
 #include "grouping/grouping_inputs.hpp"
-#include "grouping/host_machine.hpp"
 #include "reference/grouping.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -18,7 +18,7 @@ using miq_test::reference::to_double;
 
 kmeans_result run(miq::matrix_view<const float> points, const kmeans_options& options, std::int32_t lanes = 0) {
   const miq::grouping::detail::kmeans_layout at(points.rows(), points.columns(), options);
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   return miq::grouping::detail::kmeans_on_machine(miq_test::host_machine(lanes), points.data(), points.leading(),
                                                   points.rows(), points.columns(), options, scratch.data());
 }

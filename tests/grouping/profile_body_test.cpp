@@ -2,7 +2,7 @@
 #include <miq/grouping/detail/profile_body.hpp>
 
 #include "grouping/grouping_inputs.hpp"
-#include "grouping/host_machine.hpp"
+#include "test_support/host_machine.hpp"
 
 TEST_CASE("the body of profiles clips, counts and sets the diagonal", "[grouping][body]") {
   const auto lanes = GENERATE(0, 1, 8);

@@ -25,10 +25,7 @@ TEST_CASE("sums inside and around groups, row by row", "[grouping][body]") {
     labels[i] = static_cast<std::int32_t>(i < k ? i : random.below(k));  // no group is empty
   std::vector<double> sums(static_cast<std::size_t>(2 * n), -7);
   const miq::grouping::detail::group_sums_body body{n, mi.data(), mi.columns(), labels.data(), sums.data()};
-  if (lanes == 0)
-    miq::run_body(miq::host_executor({.threads = 2}), body);
-  else
-    miq_test::run_on_lanes(lanes, body);
+  miq_test::run_on_host(lanes, body);
 
   std::vector<double> inside(static_cast<std::size_t>(k)), around(inside.size());
   for (std::int64_t i = 0; i < n; ++i) {

@@ -3,8 +3,8 @@
 #include <miq/grouping/silhouette.hpp>
 
 #include "grouping/grouping_inputs.hpp"
-#include "grouping/host_machine.hpp"
 #include "reference/grouping.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -15,7 +15,7 @@ struct outcome {
 
 outcome run(miq::matrix_view<const float> distance, const miq::grouping::partition& groups, std::int32_t lanes) {
   const miq::grouping::detail::silhouette_layout at(groups.columns(), groups.groups());
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   outcome out;
   out.mean = miq::grouping::detail::silhouette_on_machine(miq_test::host_machine(lanes), distance.data(),
                                                           distance.leading(), groups, scratch.data(), out.widths);

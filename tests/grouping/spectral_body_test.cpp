@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "grouping/grouping_inputs.hpp"
-#include "grouping/host_machine.hpp"
 #include "reference/grouping.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -23,21 +23,21 @@ namespace detail = miq::grouping::detail;
 eigenpairs_result pairs_of(miq::matrix_view<const float> m, int count, const eigenpairs_options& options,
                            std::int32_t lanes = 0) {
   const detail::eigenpairs_layout at(m.rows(), count, options.dense_up_to);
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   return detail::largest_eigenpairs_on_machine(miq_test::host_machine(lanes), m.data(), m.leading(), m.rows(), count,
                                                options, scratch.data());
 }
 
 spectral_result groups_of(miq::matrix_view<const float> m, const spectral_options& options, std::int32_t lanes = 0) {
   const detail::spectral_layout at(m.rows(), options);
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   return detail::spectral_on_machine(miq_test::host_machine(lanes), m.data(), m.leading(), m.rows(), options,
                                      scratch.data());
 }
 
 detail::affinity_graph graph(miq::matrix_view<const float> m, std::int32_t lanes = 0) {
   const detail::spectral_layout at(m.rows(), {.groups = 1});
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   return detail::graph_on_machine(miq_test::host_machine(lanes), m.data(), m.leading(), m.rows(), "spectral", at,
                                   scratch.data());
 }

@@ -23,7 +23,7 @@ Result run(const matrix<float>& mi, matrix<float>& out, const Map& map, std::int
   Result result;
   const auto columns = mi.rows();
   out = matrix<float>(columns, columns + 3, nonsense);
-  host_machine{lanes}.launch("", body::information_map_body<Map, Result>{columns, mi.data(), mi.columns(), out.data(),
+  host_machine(lanes).launch("", body::information_map_body<Map, Result>{columns, mi.data(), mi.columns(), out.data(),
                                                                          out.columns(), map, &result});
   for (std::int64_t i = 0; i < columns; ++i) {
     REQUIRE(out(i, i) == 0.0F);

@@ -30,10 +30,7 @@ outcome run(const miq::calibration::statistics_view<>& seen, std::int32_t lanes,
   const correlation_body body{seen.columns(),      seen.covariance.data(), seen.covariance.leading(),
                               seen.minimum.data(), seen.maximum.data(),    limit * limit,
                               out.mi.data(),       out.mi.columns(),       &out.result};
-  if (lanes == 0)
-    miq::run_body(miq::host_executor({.threads = 2}), body);
-  else
-    miq_test::run_on_lanes(lanes, body);
+  miq_test::run_on_host(lanes, body);
   return out;
 }
 

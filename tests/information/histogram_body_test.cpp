@@ -26,15 +26,6 @@ using real = long double;
 constexpr float nonsense = -7.0F;
 const miq::host_executor two({.threads = 2});
 
-struct block_of_memory {
-  raw_memory memory;
-  explicit block_of_memory(std::int64_t bytes) : memory(bytes) {}
-  template <class T>
-  T* at(std::int64_t offset) const {
-    return reinterpret_cast<T*>(memory.data() + offset);
-  }
-};
-
 struct outcome {
   matrix<float> mi;
   histogram_result result;
@@ -47,8 +38,8 @@ outcome run_all(matrix_view<const float> x, const histogram_options& options, st
   outcome out{matrix<float>(c, c + 3, nonsense), {}};
   body::histogram_plan plan(x.rows(), c, options, true);
   if (pieces > 0) plan.sorting.channels_at_once = pieces;
-  const block_of_memory block(plan.layout.bytes());
-  host_machine machine{lanes};
+  const nonsense_memory block(plan.layout);
+  const host_machine machine(lanes);
   body::histogram_of_all(machine, plan, block, x, matrix_view<float>(out.mi.data(), c, c, c + 3), options, &out.result);
   for (std::int64_t i = 0; i < c; ++i) {
     REQUIRE(out.mi(i, i) == 0.0F);
@@ -61,8 +52,8 @@ outcome run_all(matrix_view<const float> x, const histogram_options& options, st
 std::vector<float> run_list(matrix_view<const float> x, const std::vector<channel_pair>& pairs,
                             const histogram_options& options, std::int32_t lanes, histogram_result& result) {
   const body::histogram_plan plan(x.rows(), x.columns(), options, false);
-  const block_of_memory block(plan.layout.bytes());
-  host_machine machine{lanes};
+  const nonsense_memory block(plan.layout);
+  const host_machine machine(lanes);
   std::vector<float> mi(pairs.size(), nonsense);
   body::histogram_of_list(machine, plan, block, x, miq::vector_view<const channel_pair>(pairs),
                           miq::vector_view<float>(mi), options, &result);
@@ -71,8 +62,8 @@ std::vector<float> run_list(matrix_view<const float> x, const std::vector<channe
 
 std::vector<float> run_entropies(matrix_view<const float> x, const histogram_options& options, bool differential) {
   const body::histogram_plan plan(x.rows(), x.columns(), options, false);
-  const block_of_memory block(plan.layout.bytes());
-  host_machine machine;
+  const nonsense_memory block(plan.layout);
+  const host_machine machine;
   histogram_result result;
   std::vector<float> out(static_cast<std::size_t>(x.columns()), nonsense);
   const auto of = body::bin_channels_by_bodies(machine, "", plan, block, x, options, &result);
@@ -385,7 +376,7 @@ TEST_CASE("the one-hot bytes of codes are exact for all 256 codes", "[histogram]
   of.leading = 304;
   of.codes = codes.data();
   std::vector<std::int8_t> out(static_cast<std::size_t>(4 * 256 * 304), 77);
-  host_machine{GENERATE(0, 8)}.launch("", body::one_hot_body{of, 1, 4, out.data()});
+  host_machine(GENERATE(0, 8)).launch("", body::one_hot_body{of, 1, 4, out.data()});
   for (std::int64_t c = 0; c < 4; ++c)
     for (std::int64_t a = 0; a < 256; ++a)
       for (std::int64_t t = 0; t < 304; ++t) {

@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include "grouping/host_machine.hpp"
 #include "reference/information.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -44,7 +44,7 @@ outcome run(miq::matrix_view<const float> samples, const kde_options& options, s
   const auto channels = samples.columns();
   outcome out{miq::matrix<float>(channels, channels + 2, -7.0F), {}};
   const detail::kde_layout at(samples.rows(), channels, -1);
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   detail::kde_on_machine(miq_test::host_machine(lanes), samples.data(), samples.leading(), samples.rows(), channels, {},
                          nullptr, out.mi.data(), channels + 2, options, &out.result, scratch.data());
   return out;
@@ -61,7 +61,7 @@ list_outcome run(miq::matrix_view<const float> samples, const std::vector<channe
   const detail::listed_channels listed(pairs, samples.columns(), std::pmr::get_default_resource());
   const auto places = detail::pairs_of_places(pairs, listed);
   const detail::kde_layout at(samples.rows(), listed.count(), static_cast<std::int64_t>(pairs.size()));
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   detail::kde_on_machine(miq_test::host_machine(lanes), samples.data(), samples.leading(), samples.rows(),
                          listed.count(), listed.columns(), &places, out.mi.data(), 0, options, &out.result,
                          scratch.data());

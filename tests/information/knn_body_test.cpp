@@ -7,10 +7,10 @@
 #include <numeric>
 #include <vector>
 
-#include "grouping/host_machine.hpp"
 #include "information/samples.hpp"
 #include "reference/information.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -62,7 +62,7 @@ outcome run(miq::matrix_view<const float> samples, const knn_options& options, s
   const auto channels = samples.columns();
   outcome out{miq::matrix<float>(channels, channels + 2, -7.0F), {}};
   const detail::knn_layout at(samples.rows(), channels, -1);
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   detail::knn_on_machine(miq_test::host_machine(lanes), samples.data(), samples.leading(), samples.rows(), channels, {},
                          nullptr, out.mi.data(), channels + 2, options, &out.result, scratch.data());
   return out;
@@ -147,7 +147,7 @@ TEST_CASE("the bodies of KSG give a list what they give the matrix", "[knn][body
   std::vector<float> mi(pairs.size(), -7.0F);
   knn_result result;
   const detail::knn_layout at(tokens, listed.count(), static_cast<std::int64_t>(pairs.size()));
-  const miq_test::machine_scratch scratch(at.layout);
+  const miq_test::nonsense_memory scratch(at.layout);
   detail::knn_on_machine(miq_test::host_machine(lanes), view.data(), view.leading(), tokens, listed.count(),
                          listed.columns(), &places, mi.data(), 0, options, &result, scratch.data());
   for (std::size_t p = 0; p < pairs.size(); ++p) CHECK(mi[p] == all.mi(pairs[p].first, pairs[p].second));

@@ -20,15 +20,6 @@ using miq::matrix_view;
 constexpr float nonsense = -7.0F;
 constexpr float limit = 0.999999F;
 
-struct block_of_memory {
-  raw_memory memory;
-  explicit block_of_memory(std::int64_t bytes) : memory(bytes) {}
-  template <class T>
-  T* at(std::int64_t offset) const {
-    return reinterpret_cast<T*>(memory.data() + offset);
-  }
-};
-
 struct outcome {
   matrix<float> mi;
   rank_correlation_result result;
@@ -41,8 +32,8 @@ outcome run_all(matrix_view<const float> x, std::int32_t lanes = 0, std::int64_t
   out.result.few_tokens = x.rows() < 100;
   body::rank_plan plan(x.rows(), c, true);
   if (pieces > 0) plan.sorting.channels_at_once = pieces;
-  const block_of_memory block(plan.layout.bytes());
-  host_machine machine{lanes};
+  const nonsense_memory block(plan.layout);
+  const host_machine machine(lanes);
   body::rank_correlation_of_all(machine, plan, block, x, matrix_view<float>(out.mi.data(), c, c, c + 3), limit,
                                 &out.result);
   for (std::int64_t i = 0; i < c; ++i) {
@@ -56,8 +47,8 @@ outcome run_all(matrix_view<const float> x, std::int32_t lanes = 0, std::int64_t
 std::vector<float> run_list(matrix_view<const float> x, const std::vector<channel_pair>& pairs, std::int32_t lanes,
                             rank_correlation_result& result) {
   const body::rank_plan plan(x.rows(), x.columns(), false);
-  const block_of_memory block(plan.layout.bytes());
-  host_machine machine{lanes};
+  const nonsense_memory block(plan.layout);
+  const host_machine machine(lanes);
   std::vector<float> mi(pairs.size(), nonsense);
   body::rank_correlation_of_list(machine, plan, block, x, miq::vector_view<const channel_pair>(pairs),
                                  miq::vector_view<float>(mi), limit, &result);

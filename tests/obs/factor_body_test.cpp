@@ -1,16 +1,15 @@
 // The device's factor on the host: its bodies on one lane and on threads, with plain loops for the library's
 // factorisation and solution, against explicit inverses in double, closed forms and the host's factor.
 #include <cmath>
-#include <memory_resource>
 #include <vector>
 
 #include <miq/obs/detail/factor_body.hpp>
 #include <miq/obs/factor.hpp>
 
 #include "layer_data.hpp"
-#include "machines.hpp"
 #include "reference/obs_oracle.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -21,7 +20,7 @@ using miq::obs::damping_rule;
 using miq::obs::factor_options;
 using miq::obs::factor_result;
 using miq::obs::detail::device_factor_scratch;
-using miq_test::portable_machine;
+using miq_test::host_machine;
 using miq_test::to_double;
 using miq_test::to_float;
 
@@ -35,10 +34,9 @@ matrix<float> factor_bodies(const matrix<float>& hessian, const factor_options& 
   for (std::int64_t r = 0; r < n; ++r)
     for (std::int64_t c = r; c < n; ++c) wide(r, c) = hessian(r, c);
   matrix<float> out(n, n + 5, -7.0F);
-  const portable_machine machine{lanes};
+  const host_machine machine(lanes);
   const device_factor_scratch plan(n, machine.cholesky_bytes<float>(n));
-  std::vector<std::byte> block(static_cast<std::size_t>(plan.layout.bytes()), std::byte{0xFF});
-  const miq::detail::scratch_block memory("factor", plan.layout, block, std::pmr::null_memory_resource());
+  const miq_test::nonsense_memory memory(plan.layout);
   const matrix_view<const float> from(wide.data(), n, n, wide.columns());
   const matrix_view<float> to(out.data(), n, n, out.columns());
   miq::obs::detail::check_factor_shapes(from, to, options);

@@ -1,7 +1,6 @@
 // The device's selection of masks on the host, on one lane and on threads, against a sort and the host's selection.
 #include <algorithm>
 #include <cmath>
-#include <memory_resource>
 #include <numeric>
 #include <vector>
 
@@ -10,8 +9,8 @@
 #include <miq/core/random.hpp>
 #include <miq/obs/detail/mask_schedule.hpp>
 
-#include "machines.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -36,10 +35,9 @@ matrix<std::uint8_t> mask_bodies(const matrix<T>& weights, const std::vector<flo
   const vector_view<const float> units(saliency);
   miq::obs::detail::check_select_mask(from, units, to, options);
   const device_mask_scratch plan(rows, columns, options);
-  std::vector<std::byte> block(static_cast<std::size_t>(plan.layout.bytes()), std::byte{0xFF});
-  const miq::detail::scratch_block memory("select_mask", plan.layout, block, std::pmr::null_memory_resource());
-  masked = miq::obs::detail::select_mask_on_machine(miq_test::portable_machine{lanes}, plan, memory, from, units, to,
-                                                    options);
+  const miq_test::nonsense_memory memory(plan.layout);
+  masked =
+      miq::obs::detail::select_mask_on_machine(miq_test::host_machine(lanes), plan, memory, from, units, to, options);
   matrix<std::uint8_t> kept(rows, columns);
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) kept(r, c) = to(r, c);

@@ -14,10 +14,10 @@
 #include <miq/obs/sweep.hpp>
 
 #include "layer_data.hpp"
-#include "product_machine.hpp"
 #include "reference/obs_oracle.hpp"
 #include "refit_oracle.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -33,9 +33,9 @@ using miq::obs::detail::tie_rule;
 using miq_test::to_double;
 
 /// With a factor from the explicit inverse in double.
-class search_machine : public miq_test::product_machine {
+class search_machine : public miq_test::host_machine {
  public:
-  using product_machine::product_machine;
+  using host_machine::host_machine;
 
   double factor(std::int64_t columns, const float* damped, float* upper, double penalty, std::byte*,
                 std::int64_t bytes) const {
@@ -49,7 +49,6 @@ class search_machine : public miq_test::product_machine {
       for (std::int64_t c = 0; c < columns; ++c) upper[r * columns + c] = static_cast<float>(lower(c, r));
     return penalty;
   }
-  void fetch(const std::int64_t* from, std::int64_t count, std::int64_t* to) const { std::copy_n(from, count, to); }
 };
 
 struct problem : miq_test::masked_layer {
@@ -98,7 +97,7 @@ outcome search(const problem& p, const mask_search_options& options = {}, std::i
   const miq::obs::mask_search_outputs<> to{.kept = {kept.data(), rows, columns, columns + 9},
                                            .weights = {weights.data(), rows, columns, columns + 7}};
   const miq::obs::detail::mask_search_device_scratch plan(rows, columns, options, 1000);
-  const miq_test::filled_memory memory(plan.layout);
+  const miq_test::nonsense_memory memory(plan.layout);
   const search_machine machine(lanes);
   outcome out{matrix<std::uint8_t>(rows, columns), matrix<float>(rows, columns), {}};
   try {
@@ -108,7 +107,6 @@ outcome search(const problem& p, const mask_search_options& options = {}, std::i
     for (std::int64_t i = 0; i < kept.size(); ++i) REQUIRE(kept.data()[i] == 7);
     throw;
   }
-  CHECK(memory.intact());
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) out.kept(r, c) = kept(r, c), out.weights(r, c) = weights(r, c);
     for (std::int64_t c = columns; c < columns + 7; ++c) REQUIRE(weights(r, c) == 7.0F);
@@ -210,7 +208,7 @@ TEST_CASE("the bodies of the selection keep the largest of each group of columns
   of.kept = kept.data();
   of.kept_leading = columns + 1;
   of.entered = &entered;
-  const miq_test::product_machine machine(lanes);
+  const miq_test::host_machine machine(lanes);
   miq::obs::detail::keep_largest_of_layer(machine, "", of, static_cast<std::int64_t>(groups.size()));
 
   std::int64_t anew = 0;
@@ -274,7 +272,7 @@ TEST_CASE("the body of the selection keeps the largest of each row, as many as b
   body.kept_leading = columns + 1;
   body.entered = &entered;
   body.rule = rule;
-  miq_test::product_machine(lanes).launch("", body);
+  miq_test::host_machine(lanes).launch("", body);
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto wanted = std::accumulate(&before(r, 0), &before(r, 0) + columns, std::int64_t{0});
     std::vector<std::int64_t> order(static_cast<std::size_t>(columns));
@@ -305,7 +303,7 @@ TEST_CASE("the bodies order columns by group and find where groups begin", "[obs
   std::vector<std::int64_t> members(static_cast<std::size_t>(columns), -1);
   std::vector<std::int64_t> begins(static_cast<std::size_t>(columns + 1), -1);
   std::int64_t invalid = 0, groups = -1;
-  const miq_test::product_machine machine(lanes);
+  const miq_test::host_machine machine(lanes);
   const auto* const of = labelled ? labels.data() : nullptr;
   machine.launch("", miq::obs::detail::group_members_body{of, columns, members.data(), &invalid});
   machine.launch("", miq::obs::detail::group_begins_body{of, columns, members.data(), begins.data(), &groups});

@@ -1,13 +1,12 @@
 // The device's sweep on the host: its bodies on one lane and on threads, in the order in which a device launches them,
 // against exact steps in double (sweep_check.hpp) and against the host's sweep.
 #include <cmath>
-#include <memory_resource>
 #include <vector>
 
 #include <miq/obs/detail/sweep_schedule.hpp>
 
-#include "machines.hpp"
 #include "sweep_check.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -20,7 +19,7 @@ using miq::quantization::grid_set;
 using miq::quantization::grid_symmetry;
 using miq_test::check_sweep;
 using miq_test::fit;
-using miq_test::portable_machine;
+using miq_test::host_machine;
 using miq_test::same;
 using miq_test::solved;
 using miq_test::upper_of;
@@ -70,10 +69,9 @@ swept<T> sweep_bodies(const matrix<float>& weights, const matrix<float>& upper, 
   if (kept != nullptr) in.kept = kept->view();
   miq::obs::detail::check_sweep_shapes(in, views, options);
   const device_sweep_scratch plan(rows, columns, options);
-  std::vector<std::byte> block(static_cast<std::size_t>(plan.layout.bytes()), std::byte{0xA5});
-  const miq::detail::scratch_block memory("sweep", plan.layout, block, std::pmr::null_memory_resource());
+  const miq_test::nonsense_memory memory(plan.layout);
   miq::obs::device_sweep_result counters{{-1, -1, -1}, -1};
-  miq::obs::detail::sweep_on_machine(portable_machine{lanes}, plan, memory, in, views, options, &counters);
+  miq::obs::detail::sweep_on_machine(host_machine(lanes), plan, memory, in, views, options, &counters);
 
   out.weights = matrix<T>(rows, columns);
   out.s.weights = matrix<float>(rows, columns);

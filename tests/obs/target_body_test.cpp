@@ -2,7 +2,6 @@
 // against the formulas in double and against the host.
 #include <cmath>
 #include <cstring>
-#include <memory_resource>
 #include <vector>
 
 #include <miq/core/numeric_types.hpp>
@@ -11,9 +10,9 @@
 #include <miq/obs/target.hpp>
 
 #include "layer_data.hpp"
-#include "machines.hpp"
 #include "reference/obs_oracle.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -21,7 +20,7 @@ using Eigen::MatrixXd;
 using miq::matrix;
 using miq::matrix_view;
 using miq::obs::device_target_result;
-using miq_test::portable_machine;
+using miq_test::host_machine;
 using miq_test::to_double;
 using miq_test::to_float;
 
@@ -53,10 +52,9 @@ matrix<float> shift_bodies(bool to_outputs, const matrix<float>& weights, const 
   miq::obs::detail::check_target<miq::host_memory>("shift_target", to_outputs, narrow(w), narrow(m), narrow(u), to,
                                                    {strength});
   const miq::obs::detail::device_target_scratch plan(rows, columns);
-  std::vector<std::byte> block(static_cast<std::size_t>(plan.layout.bytes()), std::byte{0xFF});
-  const miq::detail::scratch_block memory("shift_target", plan.layout, block, std::pmr::null_memory_resource());
-  miq::obs::detail::shift_target_on_machine(portable_machine{lanes}, "shift_target", to_outputs, plan, memory,
-                                            narrow(w), narrow(m), narrow(u), to, {strength}, &result);
+  const miq_test::nonsense_memory memory(plan.layout);
+  miq::obs::detail::shift_target_on_machine(host_machine(lanes), "shift_target", to_outputs, plan, memory, narrow(w),
+                                            narrow(m), narrow(u), to, {strength}, &result);
   matrix<float> shifted(rows, columns);
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) shifted(r, c) = to(r, c);
@@ -168,9 +166,8 @@ TEMPLATE_TEST_CASE("the device's ridge is the host's", "[obs][body]", float, miq
     const matrix_view<float> h(wide.data(), columns, columns, wide.columns());
     miq::obs::detail::check_target_ridge<miq::host_memory>(narrow(w), miq::matrix_view<const float>(h), share);
     const miq::obs::detail::device_ridge_scratch plan(rows, columns);
-    std::vector<std::byte> block(static_cast<std::size_t>(plan.layout.bytes()), std::byte{0xFF});
-    const miq::detail::scratch_block memory("add_target_ridge", plan.layout, block, std::pmr::null_memory_resource());
-    miq::obs::detail::add_target_ridge_on_machine(portable_machine{lanes}, plan, memory, narrow(w), h, share);
+    const miq_test::nonsense_memory memory(plan.layout);
+    miq::obs::detail::add_target_ridge_on_machine(host_machine(lanes), plan, memory, narrow(w), h, share);
     return wide;
   };
   // In double, from the formula.
@@ -209,9 +206,9 @@ TEMPLATE_TEST_CASE("mean outputs and corrected biases of the device's bodies", "
   const auto mean = vector(columns), target = vector(rows), bias = vector(rows);
   const auto wide = widened<TestType>(weights);
   const auto run = [&](const float* to, const float* before, float* out) {
-    portable_machine{lanes}.launch(
-        "mean_output", miq::obs::detail::row_output_body<TestType>{rows, columns, wide.data(), wide.columns(),
-                                                                   mean.data(), to, before, out});
+    host_machine(lanes).launch("mean_output",
+                               miq::obs::detail::row_output_body<TestType>{rows, columns, wide.data(), wide.columns(),
+                                                                           mean.data(), to, before, out});
   };
   std::vector<float> output(static_cast<std::size_t>(rows)), plain = output, corrected = bias;
   run(nullptr, nullptr, output.data());

@@ -9,9 +9,10 @@
 #include <miq/quantization/detail/fit_on_machine.hpp>
 #include <miq/quantization/fit.hpp>
 
-#include "quantization/machines.hpp"
+#include "quantization/host_table.hpp"
 #include "reference/quantization_oracle.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -113,8 +114,8 @@ outcome fit(const layer<T>& of, const fit_options& options, bool masked, bool we
   given.row_factor = out.row_factor.data();
   given.counter = &out.result.not_finite;
   const detail::fit_layout layout(of.rows, given.table, options, false);
-  const miq_test::scratch memory(layout.all);
-  detail::fit_on(miq_test::machine{lanes}, given, layout, memory.base());
+  const miq_test::nonsense_memory memory(layout.all);
+  detail::fit_on(miq_test::host_machine(lanes), given, layout, memory.data());
   for (std::int64_t r = 0; r < out.scale.rows(); ++r) {
     REQUIRE(out.scale(r, across) == nonsense);
     REQUIRE(out.scale(r, across + 1) == nonsense);
@@ -133,8 +134,8 @@ matrix<double> errors_of_widths(const layer<T>& of, const std::vector<std::uint8
   given.counter = &counter;
   matrix<double> errors(static_cast<std::int64_t>(of.bits.size()), static_cast<std::int64_t>(widths.size()), -1.0);
   const detail::fit_layout layout(of.rows, given.table, options, true);
-  const miq_test::scratch memory(layout.all);
-  detail::measure_errors_on(miq_test::machine{lanes}, given, widths, layout, memory.base(), errors.data());
+  const miq_test::nonsense_memory memory(layout.all);
+  detail::measure_errors_on(miq_test::host_machine(lanes), given, widths, layout, memory.data(), errors.data());
   if (not_finite != nullptr) *not_finite = counter;
   return errors;
 }

@@ -9,8 +9,8 @@
 #include <miq/quantization/detail/quantise_body.hpp>
 #include <miq/quantization/fit.hpp>
 
-#include "quantization/machines.hpp"
 #include "test_support/catch.hpp"
+#include "test_support/host_machine.hpp"
 
 namespace {
 
@@ -69,9 +69,9 @@ packed pack_kept(const masked_codes& all, int bits, std::size_t word_count, std:
   packed out{std::vector<std::uint32_t>(word_count + 1, nonsense)};
   const auto count = static_cast<std::int64_t>(all.codes.size());
   const detail::kept_layout layout(count);
-  const miq_test::scratch memory(layout.all);
-  detail::pack_kept_on(miq_test::machine{lanes}, all.codes.data(), all.kept.data(), count, bits, out.words.data(),
-                       static_cast<std::int64_t>(word_count), layout, memory.base(), &out.kept, &out.too_large);
+  const miq_test::nonsense_memory memory(layout.all);
+  detail::pack_kept_on(miq_test::host_machine(lanes), all.codes.data(), all.kept.data(), count, bits, out.words.data(),
+                       static_cast<std::int64_t>(word_count), layout, memory.data(), &out.kept, &out.too_large);
   REQUIRE(out.words.back() == nonsense);
   out.words.pop_back();
   return out;
@@ -83,9 +83,9 @@ std::vector<std::uint8_t> unpack_kept(const std::vector<std::uint32_t>& words, c
   std::vector<std::uint8_t> codes(kept.size() + 1, 0xEE);
   std::int64_t all = -1;
   const detail::kept_layout layout(count);
-  const miq_test::scratch memory(layout.all);
-  detail::unpack_kept_on(miq_test::machine{lanes}, words.data(), static_cast<std::int64_t>(words.size()), kept.data(),
-                         count, bits, codes.data(), layout, memory.base(), &all);
+  const miq_test::nonsense_memory memory(layout.all);
+  detail::unpack_kept_on(miq_test::host_machine(lanes), words.data(), static_cast<std::int64_t>(words.size()),
+                         kept.data(), count, bits, codes.data(), layout, memory.data(), &all);
   REQUIRE(all == std::count_if(kept.begin(), kept.end(), [](std::uint8_t k) { return k != 0; }));
   REQUIRE(codes.back() == 0xEE);
   codes.pop_back();
@@ -103,7 +103,7 @@ TEST_CASE("the kernels of packing: all codes", "[quantization][body]") {
   const auto expected = words_by_bits(all.codes, bits);
   std::vector<std::uint32_t> words(expected.size() + 1, nonsense);
   std::int64_t too_large = 0;
-  const miq_test::machine machine{lanes};
+  const miq_test::host_machine machine(lanes);
   machine.launch("", detail::pack_body{all.codes.data(), count, bits, words.data(),
                                        static_cast<std::int64_t>(expected.size()), &too_large});
   CHECK(too_large == 0);
@@ -176,8 +176,8 @@ TEST_CASE("the kernels of packing count codes that are too large, once", "[quant
   const auto expected = words_by_bits(cut, bits);
   std::vector<std::uint32_t> words(expected.size());
   std::int64_t too_large = 0;
-  miq_test::machine{lanes}.launch("", detail::pack_body{all.codes.data(), 4200, bits, words.data(),
-                                                        static_cast<std::int64_t>(words.size()), &too_large});
+  miq_test::host_machine(lanes).launch("", detail::pack_body{all.codes.data(), 4200, bits, words.data(),
+                                                             static_cast<std::int64_t>(words.size()), &too_large});
   CHECK(words == expected);
   CHECK(too_large == wrong);
   const auto own = words_by_bits(kept_of({cut, all.kept}), bits);
@@ -231,7 +231,7 @@ TEMPLATE_TEST_CASE("the kernels of codes give every weight the nearest level of 
   const detail::grid_pointers pointers(grids.view());
   matrix<std::uint8_t> codes(rows, columns + 2, 0xEE);
   std::int64_t not_finite = 0;
-  const miq_test::machine machine{lanes};
+  const miq_test::host_machine machine(lanes);
   const detail::masked_weights<TestType> from{padded.data(), columns + 3, rows, columns, masked ? kept.data() : nullptr,
                                               columns + 1};
   machine.launch("", detail::quantise_body<TestType>{from, pointers, codes.data(), columns + 2, &not_finite});
@@ -285,7 +285,7 @@ TEST_CASE("codes of weights that are not finite", "[quantization][body]") {
   weights(1, 2) = std::numeric_limits<float>::quiet_NaN();
   matrix<std::uint8_t> codes(2, 3);
   std::int64_t not_finite = 0;
-  miq_test::machine{0}.launch(
+  miq_test::host_machine(0).launch(
       "", detail::quantise_body<float>{
               {weights.data(), 3, 2, 3}, detail::grid_pointers(grids.view()), codes.data(), 3, &not_finite});
   const auto grid = grids.at(0, 0);

@@ -1,4 +1,5 @@
-// test_support/lanes.hpp: runs a kernel body on real threads that meet in a barrier, as a CUDA block's do.
+// test_support/lanes.hpp: runs a kernel body on the host: by its loop, or on real threads that meet in a barrier, as a
+// CUDA block's do.
 #pragma once
 
 #include <barrier>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <miq/core/executor.hpp>
 #include <miq/core/group.hpp>
 
 namespace miq_test {
@@ -62,6 +64,16 @@ void run_on_lanes(std::int32_t lanes, const Body& body) {
     });
   for (auto& thread : threads) thread.join();
   release{}(scratch);
+}
+
+/// `lanes` 0: one lane a block by the host's loop, blocks on two threads. Otherwise on that many lanes.
+template <class Body>
+void run_on_host(std::int32_t lanes, const Body& body) {
+  static const miq::host_executor two({.threads = 2});
+  if (lanes == 0)
+    miq::run_body(two, body);
+  else
+    run_on_lanes(lanes, body);
 }
 
 }  // namespace miq_test

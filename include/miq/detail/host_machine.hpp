@@ -1,4 +1,4 @@
-// What `compress` asks of the machine that runs it: here the host. `kernels/detail/device_machine.cuh` is its twin.
+// What `compress` asks of the machine that runs it: here the host. `kernels/detail/compress_machine.cuh` is its twin.
 #pragma once
 
 #include <algorithm>

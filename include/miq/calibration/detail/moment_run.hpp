@@ -1,12 +1,4 @@
-// What the accumulators on a device do, step by step, on a machine that runs kernel bodies and multiplies matrices.
-//
-// A machine has
-//   launch(name, body)                    runs a body
-//   multiply_columns(rows, columns, tokens, left, left_leading, right, right_leading, out, out_leading)
-//                                         out [rows, columns] = left^T right, of float matrices with `tokens` rows
-//   copy(to, from, bytes), clear(to, bytes)
-// all in the order of the calls. The device's is in kernels/calibration/machine.cuh; tests run the same steps on one
-// with plain loops.
+// What the accumulators on a device do, step by step, on a machine (core/detail/machine.hpp).
 #pragma once
 
 #include <algorithm>
@@ -15,6 +7,7 @@
 #include <vector>
 
 #include <miq/calibration/detail/moment_bodies.hpp>
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
 
 namespace miq::calibration::detail {
@@ -160,10 +153,12 @@ struct moment_counts {
 
 /// Products of a tile, around its shifts: one panel into `scratch.part`.
 template <class Machine>
-void multiply_panel(Machine& machine, const moment_memory& memory, const product_shape::panel_place& at,
+void multiply_panel(const Machine& machine, const moment_memory& memory, const product_shape::panel_place& at,
                     std::int64_t tokens, const float* left, const float* right, float* out) {
-  machine.multiply_columns(at.rows, at.columns, tokens, left + at.row, memory.left().columns, right + at.column,
-                           memory.right().columns, out, at.columns);
+  using miq::detail::operand;
+  machine.multiply("accumulator: products", operand::transposed, operand::as_is, at.rows, at.columns, tokens, 1.0F,
+                   left + at.row, memory.left().columns, right + at.column, memory.right().columns, 0.0F, out,
+                   at.columns);
 }
 
 inline join_body<float> join_tile(const moment_counts& counts, const moment_memory& memory,
@@ -186,7 +181,8 @@ inline join_body<float> join_tile(const moment_counts& counts, const moment_memo
 
 /// Adds the tokens of the tile to the totals. The tile is centred where it lies: it is not needed afterwards.
 template <class Machine>
-void close_tile(Machine& machine, moment_counts& counts, const moment_memory& memory, const moment_scratch& scratch) {
+void close_tile(const Machine& machine, moment_counts& counts, const moment_memory& memory,
+                const moment_scratch& scratch) {
   for (int s = 0; s < memory.streams; ++s) {
     const auto& stream = memory.stream[s];
     const auto& own = scratch.stream[s];
@@ -209,7 +205,7 @@ void close_tile(Machine& machine, moment_counts& counts, const moment_memory& me
 template <class Machine>
 class moments_of_all {
  public:
-  moments_of_all(Machine& machine, const moment_counts& counts, const moment_memory& memory,
+  moments_of_all(const Machine& machine, const moment_counts& counts, const moment_memory& memory,
                  const moment_scratch& scratch)
       : machine_(machine), counts_(counts), memory_(memory), scratch_(scratch) {
     if (counts.buffered == 0) return;
@@ -237,7 +233,7 @@ class moments_of_all {
   }
 
  private:
-  Machine& machine_;
+  const Machine& machine_;
   const moment_counts& counts_;
   const moment_memory& memory_;
   const moment_scratch& scratch_;
@@ -245,7 +241,7 @@ class moments_of_all {
 
 /// Adds what `other` has seen to an accumulator that has seen something.
 template <class Machine>
-void merge_moments(Machine& machine, moment_counts& counts, const moment_memory& memory,
+void merge_moments(const Machine& machine, moment_counts& counts, const moment_memory& memory,
                    const moment_counts& other_counts, const moment_memory& other, const moment_scratch& scratch) {
   if (counts.buffered > 0) close_tile(machine, counts, memory, scratch);
   const moments_of_all<Machine> all(machine, other_counts, other, scratch);
@@ -270,7 +266,7 @@ void merge_moments(Machine& machine, moment_counts& counts, const moment_memory&
 
 /// Copies rows of a matrix to rows of a sample; (row, row of the sample) in `rows`, every target once.
 template <class T, class Machine>
-void copy_rows(Machine& machine, const T* from, std::int64_t from_leading, float* to, std::int64_t columns,
+void copy_rows(const Machine& machine, const T* from, std::int64_t from_leading, float* to, std::int64_t columns,
                const std::vector<std::pair<std::int64_t, std::int64_t>>& rows) {
   const auto size = static_cast<std::int64_t>(rows.size());
   for (std::int64_t first = 0; first < size; first += copy_rows_body<T>::most_rows) {
@@ -353,8 +349,8 @@ struct sample_counts {
 
 /// Takes in the tokens of a batch of one stream (`First` alone) or of two; closes every tile that they complete.
 template <class First, class Second, class Machine>
-void append_tokens(Machine& machine, moment_counts& counts, const moment_memory& memory, const moment_scratch& scratch,
-                   matrix_view<const First, typename Machine::memory_space> first,
+void append_tokens(const Machine& machine, moment_counts& counts, const moment_memory& memory,
+                   const moment_scratch& scratch, matrix_view<const First, typename Machine::memory_space> first,
                    matrix_view<const Second, typename Machine::memory_space> second, bool difference) {
   for (std::int64_t t = 0; t < first.rows();) {
     const auto count = std::min(tile_tokens - counts.buffered, first.rows() - t);
@@ -386,7 +382,7 @@ void append_tokens(Machine& machine, moment_counts& counts, const moment_memory&
 
 /// Covariance, means and ranges of everything seen.
 template <class Machine>
-void finish_statistics(Machine& machine, const moment_counts& counts, const moment_memory& memory,
+void finish_statistics(const Machine& machine, const moment_counts& counts, const moment_memory& memory,
                        const moment_scratch& scratch, matrix_view<float, typename Machine::memory_space> covariance,
                        float* mean, float* mean_absolute, float* minimum, float* maximum) {
   const moments_of_all<Machine> all(machine, counts, memory, scratch);
@@ -402,7 +398,7 @@ void finish_statistics(Machine& machine, const moment_counts& counts, const mome
 
 /// Moments and means of everything seen of two streams.
 template <class Machine>
-void finish_moments(Machine& machine, const moment_counts& counts, const moment_memory& memory,
+void finish_moments(const Machine& machine, const moment_counts& counts, const moment_memory& memory,
                     const moment_scratch& scratch, matrix_view<float, typename Machine::memory_space> moment,
                     float* first_mean, float* second_mean) {
   const moments_of_all<Machine> all(machine, counts, memory, scratch);
@@ -432,7 +428,7 @@ struct accumulator_core {
   moment_memory memory;
 
   template <class T, class Machine>
-  void add(Machine& machine, const moment_scratch& scratch,
+  void add(const Machine& machine, const moment_scratch& scratch,
            matrix_view<const T, typename Machine::memory_space> batch) {
     const auto rows = sample.offer(next_token, batch.rows());
     copy_rows(machine, batch.data(), batch.leading(), memory.sample, columns, rows);
@@ -442,7 +438,7 @@ struct accumulator_core {
 
   /// `bytes` of memory from `base` on belong to this one, as many from `other_base` on to the other.
   template <class Machine>
-  void merge(Machine& machine, const moment_scratch& scratch, const accumulator_core& other, std::byte* base,
+  void merge(const Machine& machine, const moment_scratch& scratch, const accumulator_core& other, std::byte* base,
              const std::byte* other_base, std::int64_t bytes) {
     using miq::detail::require;
     require(other.columns == columns, "accumulator::merge: other must have ", columns, " columns, got ", other.columns);
@@ -455,7 +451,7 @@ struct accumulator_core {
     require(other.counts.tokens() <= max_token - counts.tokens(),
             "accumulator::merge: the stream must not be longer than 2^62 tokens");
     if (counts.tokens() == 0) {
-      machine.copy(base, other_base, bytes);
+      machine.copy(other_base, bytes, base);
       sample = other.sample;
       counts = other.counts;
       next_token = other.next_token;
@@ -476,7 +472,7 @@ struct cross_core {
   moment_memory memory;
 
   template <class Machine>
-  void merge(Machine& machine, const moment_scratch& scratch, const cross_core& other, std::byte* base,
+  void merge(const Machine& machine, const moment_scratch& scratch, const cross_core& other, std::byte* base,
              const std::byte* other_base, std::int64_t bytes) {
     using miq::detail::require;
     using miq::detail::shape_text;
@@ -491,7 +487,7 @@ struct cross_core {
     require(other.counts.tokens() <= max_token - counts.tokens(),
             "cross_moments::merge: the stream must not be longer than 2^62 tokens");
     if (counts.tokens() == 0) {
-      machine.copy(base, other_base, bytes);
+      machine.copy(other_base, bytes, base);
       counts = other.counts;
       return;
     }

@@ -8,12 +8,11 @@
 #include <omp.h>
 #endif
 
+#include <miq/core/detail/operand.hpp>
 #include <miq/core/version.hpp>
 
 namespace miq::detail {
 inline namespace MIQ_INSTRUCTION_SET {
-
-enum class operand { as_is, transposed };
 
 /// c += alpha * op(a) * op(b), where op(a) is [rows, depth] and op(b) [depth, columns], all stored row by row with the
 /// given leading dimensions. Calls Eigen's product one level below the place where it would start OpenMP threads (a

@@ -6,13 +6,16 @@
 #include <utility>
 #include <vector>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/grouping/detail/eigenpairs_body.hpp>
 #include <miq/grouping/detail/graph_body.hpp>
-#include <miq/grouping/detail/machine.hpp>
+#include <miq/grouping/detail/place.hpp>
 #include <miq/grouping/eigenpairs.hpp>
 
 namespace miq::grouping::detail {
+
+using miq::detail::operand;
 
 /// The memory of `largest_eigenpairs_on_machine`.
 struct eigenpairs_layout {
@@ -109,17 +112,18 @@ class machine_krylov_space {
  private:
   void product(const float* vectors, std::int64_t vectors_leading, std::int64_t count, float* out,
                std::int64_t out_leading) {
-    machine_.multiply(product_operand::as_is, product_operand::as_is, n_, count, n_, scale_, symmetric_, leading_,
-                      vectors, vectors_leading, 0.0F, out, out_leading);
+    machine_.multiply("largest_eigenpairs: product", operand::as_is, operand::as_is, n_, count, n_, scale_, symmetric_,
+                      leading_, vectors, vectors_leading, 0.0F, out, out_leading);
   }
 
   /// a^T next, for a of `p` vectors.
   Eigen::MatrixXd inner_products(const float* a, std::int64_t a_leading, std::int64_t p) {
     const auto whole = n_ / tile_, rest = n_ % tile_, size = p * block_;
-    machine_.multiply_many(whole, product_operand::transposed, product_operand::as_is, p, block_, tile_, 1.0F, a,
-                           a_leading, tile_ * a_leading, next_, block_, tile_ * block_, partial_, block_, size);
+    machine_.multiply_many("largest_eigenpairs: products", whole, operand::transposed, operand::as_is, p, block_, tile_,
+                           1.0F, a, a_leading, tile_ * a_leading, next_, block_, tile_ * block_, partial_, block_,
+                           size);
     if (rest > 0)
-      machine_.multiply(product_operand::transposed, product_operand::as_is, p, block_, rest, 1.0F,
+      machine_.multiply("largest_eigenpairs: product", operand::transposed, operand::as_is, p, block_, rest, 1.0F,
                         a + whole * tile_ * a_leading, a_leading, next_ + whole * tile_ * block_, block_, 0.0F,
                         partial_ + whole * size, block_);
     machine_.launch("largest_eigenpairs: sums of tiles", sum_tiles_body{partial_, tiles_, size, sums_});
@@ -133,8 +137,8 @@ class machine_krylov_space {
                float keep, float* out, std::int64_t out_leading) {
     const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rounded = factors.cast<float>();
     machine_.store(rounded.data(), rounded.size(), factors_);
-    machine_.multiply(product_operand::as_is, product_operand::as_is, n_, rounded.cols(), size, sign, a, a_leading,
-                      factors_, rounded.cols(), keep, out, out_leading);
+    machine_.multiply("largest_eigenpairs: product", operand::as_is, operand::as_is, n_, rounded.cols(), size, sign, a,
+                      a_leading, factors_, rounded.cols(), keep, out, out_leading);
   }
 
   const Machine& machine_;

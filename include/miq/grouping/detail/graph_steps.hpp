@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include <miq/grouping/detail/graph_body.hpp>
-#include <miq/grouping/detail/machine.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
 
 namespace miq::grouping::detail {

@@ -7,13 +7,16 @@
 #include <limits>
 #include <vector>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/random.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/grouping/detail/kmeans_body.hpp>
-#include <miq/grouping/detail/machine.hpp>
+#include <miq/grouping/detail/place.hpp>
 #include <miq/grouping/kmeans.hpp>
 
 namespace miq::grouping::detail {
+
+using miq::detail::operand;
 
 /// The memory of `kmeans_on_machine`.
 struct kmeans_layout {
@@ -106,8 +109,8 @@ machine_centring centre_on_machine(const Machine& machine, const float* points, 
 template <class Machine>
 void assign_on_machine(const Machine& machine, const kmeans_arrays& a) {
   machine.launch("kmeans: squares of centres", kmeans_prepare_body{a});
-  machine.multiply(product_operand::as_is, product_operand::transposed, a.starts * a.groups, a.points, a.coordinates,
-                   1.0F, a.centres, a.coordinates, a.values, a.coordinates, 0.0F, a.products, a.points);
+  machine.multiply("kmeans: products", operand::as_is, operand::transposed, a.starts * a.groups, a.points,
+                   a.coordinates, 1.0F, a.centres, a.coordinates, a.values, a.coordinates, 0.0F, a.products, a.points);
   machine.launch("kmeans: nearest centres", kmeans_nearest_body{a});
   machine.launch("kmeans: distances for empty groups", kmeans_measure_body{a, false});
   machine.launch("kmeans: empty groups", kmeans_relocate_body{a});

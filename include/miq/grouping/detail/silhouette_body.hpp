@@ -9,7 +9,7 @@
 #include <miq/core/group.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/grouping/detail/graph_body.hpp>
-#include <miq/grouping/detail/machine.hpp>
+#include <miq/grouping/detail/place.hpp>
 #include <miq/grouping/partition.hpp>
 
 namespace miq::grouping::detail {

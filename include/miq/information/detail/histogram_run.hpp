@@ -1,13 +1,13 @@
-// What `histogram` does on a device, step by step, on a machine that runs kernel bodies, sorts and multiplies bytes.
+// What `histogram` does on a device, step by step, on a machine that also sorts and multiplies bytes.
 //
-// A machine has, besides `launch(name, body)`,
+// Besides what core/detail/machine.hpp says it has
 //   sort_rows(keys, other, rows, columns, offsets, scratch)
 //       sorts each row of `keys` [rows, columns]; `other` is as large, `offsets` are where rows begin; returns the one
 //       of the two that holds the result
 //   multiply_codes(rows, columns, tokens, left, right, leading, out, out_leading)
 //       out [rows, columns] = left right^T of bytes, in 32-bit integers; all sizes but `rows` and `columns` are
 //       multiples of 16, these of 4
-// The device's is in kernels/information/machine.cuh; tests run the same steps on one with plain loops.
+// The device's is in kernels/information/machine.cuh.
 #pragma once
 
 #include <algorithm>
@@ -55,7 +55,7 @@ struct sort_memory {
 
 /// Sorted keys of the channels `first` and on: [count, tokens].
 template <class Machine>
-const std::uint32_t* sort_channels(Machine& machine, const char* name,
+const std::uint32_t* sort_channels(const Machine& machine, const char* name,
                                    matrix_view<const float, typename Machine::memory_space> samples, std::int64_t first,
                                    std::int64_t count, const sort_memory& memory) {
   machine.launch(name,
@@ -144,7 +144,7 @@ struct histogram_plan {
 
 /// Cuts all channels into bins, and writes what the result says about channels.
 template <class Machine, class Block>
-device_channels bin_channels_by_bodies(Machine& machine, const char* name, const histogram_plan& plan,
+device_channels bin_channels_by_bodies(const Machine& machine, const char* name, const histogram_plan& plan,
                                        const Block& block,
                                        matrix_view<const float, typename Machine::memory_space> samples,
                                        const histogram_options& options, histogram_result* result) {
@@ -174,7 +174,7 @@ device_channels bin_channels_by_bodies(Machine& machine, const char* name, const
 /// second of an H200's units for 8-bit integers), 98 GB written and as many read (0.04 s at 4.8 TB/s) and 2.4e10
 /// look-ups.
 template <class Machine, class Block>
-void histogram_of_all(Machine& machine, const histogram_plan& plan, const Block& block,
+void histogram_of_all(const Machine& machine, const histogram_plan& plan, const Block& block,
                       matrix_view<const float, typename Machine::memory_space> samples,
                       matrix_view<float, typename Machine::memory_space> mi, const histogram_options& options,
                       histogram_result* result) {
@@ -218,7 +218,7 @@ void histogram_of_all(Machine& machine, const histogram_plan& plan, const Block&
 
 /// Listed pairs, in the machine's memory.
 template <class Machine, class Block>
-void histogram_of_list(Machine& machine, const histogram_plan& plan, const Block& block,
+void histogram_of_list(const Machine& machine, const histogram_plan& plan, const Block& block,
                        matrix_view<const float, typename Machine::memory_space> samples,
                        vector_view<const channel_pair, typename Machine::memory_space> pairs,
                        vector_view<float, typename Machine::memory_space> mi, const histogram_options& options,

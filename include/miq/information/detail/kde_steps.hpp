@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/information/detail/kde_body.hpp>
 #include <miq/information/detail/knn_body.hpp>
@@ -53,8 +54,6 @@ struct kde_layout {
 /// @param pairs    of their places, each in the order of the samples' columns; null: all, to mi [channels, leading]
 /// @param result   there; holds what is known at the start
 /// @param scratch  `kde_layout(tokens, channels, ...).layout.bytes()` bytes there, aligned
-/// The machine multiplies besides: `multiply_rows(count, m, n, depth, a, b, c)` makes c = a b^T of `count` pairs of
-/// matrices [m, depth] and [n, depth], one behind the other without padding.
 template <class Machine>
 void kde_on_machine(const Machine& machine, const float* samples, std::int64_t samples_leading, std::int64_t tokens,
                     std::int64_t channels, std::span<const std::int64_t> columns,
@@ -119,6 +118,7 @@ void kde_on_machine(const Machine& machine, const float* samples, std::int64_t s
     machine.launch("kde: estimates", finish);
     return;
   }
+  using miq::detail::operand;
   float *rows[2] = {}, *products = nullptr;
   for (int side = 0; side < 2; ++side) placed(rows[side], at.phase + at.rows[side]);
   placed(products, at.phase + at.products);
@@ -133,8 +133,10 @@ void kde_on_machine(const Machine& machine, const float* samples, std::int64_t s
         const auto count = std::min(at.together, tokens - t);
         machine.launch("kde: rows", kde_rows_body{a, t, count, r, finish.rows, rows[0]});
         if (r != c) machine.launch("kde: rows", kde_rows_body{a, t, count, c, finish.columns, rows[1]});
-        machine.multiply_rows(count, finish.rows, finish.columns, tokens, rows[0], r != c ? rows[1] : rows[0],
-                              products);
+        const float* const right = r != c ? rows[1] : rows[0];
+        machine.multiply_many("kde: products", count, operand::as_is, operand::transposed, finish.rows, finish.columns,
+                              tokens, 1.0F, rows[0], tokens, finish.rows * tokens, right, tokens,
+                              finish.columns * tokens, products, finish.columns, finish.rows * finish.columns);
         machine.launch("kde: logarithms",
                        kde_logarithms_body{a, count, finish.rows, finish.columns, r, c, products, joint, result});
       }

@@ -1,12 +1,10 @@
-// What `rank_correlation` does on a device, step by step, on a machine that has, besides what histogram_run.hpp asks
-// for,
-//   multiply_rows(rows, columns, tokens, left, left_leading, right, right_leading, out, out_leading)
-//       out [rows, columns] = left right^T of float matrices with `tokens` columns
+// What `rank_correlation` does on a device, step by step, on a machine as histogram_run.hpp asks for.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/information/detail/histogram_run.hpp>
 #include <miq/information/detail/rank_bodies.hpp>
 
@@ -46,7 +44,7 @@ struct rank_plan {
 /// Standardised normal scores of all channels, in `plan.scores`; counts what is said about channels in `result`, which
 /// holds zeros before.
 template <class Machine, class Block>
-void score_channels(Machine& machine, const rank_plan& plan, const Block& block,
+void score_channels(const Machine& machine, const rank_plan& plan, const Block& block,
                     matrix_view<const float, typename Machine::memory_space> samples, rank_correlation_result* result) {
   constexpr const char* name = "rank_correlation";
   auto* const flags = block.template at<std::uint8_t>(plan.flags);
@@ -67,10 +65,12 @@ void score_channels(Machine& machine, const rank_plan& plan, const Block& block,
 
 /// All pairs. `result` holds zeros before.
 template <class Machine, class Block>
-void rank_correlation_of_all(Machine& machine, const rank_plan& plan, const Block& block,
+void rank_correlation_of_all(const Machine& machine, const rank_plan& plan, const Block& block,
                              matrix_view<const float, typename Machine::memory_space> samples,
                              matrix_view<float, typename Machine::memory_space> mi, float max_correlation,
                              rank_correlation_result* result) {
+  using miq::detail::operand;
+  constexpr const char* name = "rank_correlation";
   score_channels(machine, plan, block, samples, result);
   auto* const scores = block.template at<float>(plan.scores);
   auto* const part = block.template at<float>(plan.part);
@@ -80,20 +80,20 @@ void rank_correlation_of_all(Machine& machine, const rank_plan& plan, const Bloc
     const auto rows = std::min(rank_plan::panel_channels, plan.channels - row), columns = plan.channels - row;
     const auto* const panel = scores + row * plan.leading;
     for (std::int64_t t = 0; t < plan.tokens; t += rank_plan::chain) {
-      machine.multiply_rows(rows, columns, std::min(rank_plan::chain, plan.tokens - t), panel + t, plan.leading,
-                            panel + t, plan.leading, part, columns);
-      machine.launch("rank_correlation", add_products_body{rows * columns, part, t == 0, sums});
+      machine.multiply(name, operand::as_is, operand::transposed, rows, columns,
+                       std::min(rank_plan::chain, plan.tokens - t), 1.0F, panel + t, plan.leading, panel + t,
+                       plan.leading, 0.0F, part, columns);
+      machine.launch(name, add_products_body{rows * columns, part, t == 0, sums});
     }
     machine.launch(
-        "rank_correlation",
-        rank_information_body{row, rows, plan.channels, sums, block.template at<std::uint8_t>(plan.flags),
-                              static_cast<double>(plan.tokens), limit * limit, mi.data(), mi.leading(), result});
+        name, rank_information_body{row, rows, plan.channels, sums, block.template at<std::uint8_t>(plan.flags),
+                                    static_cast<double>(plan.tokens), limit * limit, mi.data(), mi.leading(), result});
   }
 }
 
 /// Listed pairs, in the machine's memory. `result` holds zeros before.
 template <class Machine, class Block>
-void rank_correlation_of_list(Machine& machine, const rank_plan& plan, const Block& block,
+void rank_correlation_of_list(const Machine& machine, const rank_plan& plan, const Block& block,
                               matrix_view<const float, typename Machine::memory_space> samples,
                               vector_view<const channel_pair, typename Machine::memory_space> pairs,
                               vector_view<float, typename Machine::memory_space> mi, float max_correlation,

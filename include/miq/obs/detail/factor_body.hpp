@@ -268,13 +268,11 @@ void enqueue_inverse(const Machine& machine, std::int64_t n, T* triangle, T* inv
   }
 }
 
-/// `factor` of arguments whose shapes have been checked. Besides `launch` a machine has
+/// `factor` of arguments whose shapes have been checked. Besides what core/detail/machine.hpp says a machine has
 ///
 ///     cholesky_bytes<T>(n)                                 // scratch that `cholesky` needs
 ///     cholesky(name, n, a, scratch, bytes, status)         // A = L L^T in the lower triangle; *status != 0 if not
 ///     solve_upper(name, size, columns, r, r_leading, b, b_leading)  // R X = B, X in B's place; row-major
-///     fetch(object)                                        // waits, and copies an object to the host
-///     with_scratch(layout, f)                              // calls f with memory of that layout
 template <class Machine, class Memory, class View, class Upper>
 factor_result factor_on_machine(const Machine& machine, const device_factor_scratch& plan, const Memory& memory,
                                 const View& hessian, const Upper& upper, const factor_options& options) {
@@ -286,6 +284,11 @@ factor_result factor_on_machine(const Machine& machine, const device_factor_scra
   const auto begin = [&] {
     machine.launch("factor", read_diagonal_body{n, hessian.data(), hessian.leading(), diagonal, state});
   };
+  const auto fetch_state = [&] {
+    factor_state seen;
+    machine.fetch(state, 1, &seen);
+    return seen;
+  };
   const auto succeeded = [](const factor_state& seen) { return seen.library == 0 && seen.small_pivots == 0; };
 
   factor_result result;
@@ -294,7 +297,7 @@ factor_result factor_on_machine(const Machine& machine, const device_factor_scra
     begin();
     enqueue_triangle(machine, hessian, diagonal, result.damping, options, triangle, library,
                      machine.template cholesky_bytes<float>(n), state);
-    const auto seen = machine.fetch(state);
+    const auto seen = fetch_state();
     miq::detail::require(seen.bad_diagonal == 0, "factor: the diagonal of hessian must be finite and not negative, ",
                          seen.bad_diagonal, " of its ", n, " entries are not");
     miq::detail::require(seen.not_finite == 0, "factor: hessian must be finite, ", seen.not_finite,
@@ -308,10 +311,10 @@ factor_result factor_on_machine(const Machine& machine, const device_factor_scra
       begin();
       enqueue_triangle(machine, hessian, diagonal, result.damping, options, whole,
                        block.template at<std::byte>(more.library), machine.template cholesky_bytes<double>(n), state);
-      if (!succeeded(machine.fetch(state))) return;
+      if (!succeeded(fetch_state())) return;
       enqueue_inverse(machine, n, whole, inverse, n);
       machine.launch("factor", count_too_large_body{n, inverse, state});
-      if (machine.fetch(state).too_large != 0) return;
+      if (fetch_state().too_large != 0) return;
       machine.launch("factor", convert_body<double, float>{n, n, inverse, n, upper.data(), upper.leading()});
       result.in_double = true;
     });

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/error.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/damped_diagonal_body.hpp>
@@ -54,10 +55,9 @@ struct mask_search_device_scratch {
   std::int64_t factor = 0, factor_bytes = 0;
 };
 
-/// Runs a search. `Machine` has, besides what refit_steps.hpp asks of one,
+/// Runs a search. Besides what core/detail/machine.hpp says a machine has
 ///
 ///     double factor(columns, damped, upper, penalty, scratch, bytes)   // own_diagonal; the penalty that was used
-///     fetch(from, count, to)                                           // integers, to the host; waits
 template <class Machine>
 class mask_search_steps {
  public:
@@ -193,14 +193,17 @@ class mask_search_steps {
 
   /// moved = moved U^T U, a block of columns at a time, leaving out what is 0 in U.
   void multiply_by_inverse() const {
+    using miq::detail::operand;
+    const char* const name = "mask_search: product";
     constexpr std::int64_t block = 512;
     const auto n = a_.columns;
     for (std::int64_t first = 0; first < n; first += block)
-      machine_.multiply_transposed(a_.rows, std::min(block, n - first), n - first, 1.0F, a_.moved + first, n,
-                                   upper_ + first * n + first, n, 0.0F, half_ + first, n);
+      machine_.multiply(name, operand::as_is, operand::transposed, a_.rows, std::min(block, n - first), n - first, 1.0F,
+                        a_.moved + first, n, upper_ + first * n + first, n, 0.0F, half_ + first, n);
     for (std::int64_t first = 0; first < n; first += block) {
       const auto width = std::min(block, n - first);
-      machine_.multiply(a_.rows, width, first + width, 1.0F, half_, n, upper_ + first, n, 0.0F, a_.moved + first, n);
+      machine_.multiply(name, operand::as_is, operand::as_is, a_.rows, width, first + width, 1.0F, half_, n,
+                        upper_ + first, n, 0.0F, a_.moved + first, n);
     }
   }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/damped_diagonal_body.hpp>
 #include <miq/obs/detail/invalid_values_body.hpp>
@@ -38,14 +39,8 @@ struct refit_device_scratch {
   std::int64_t loss = 0, squares = 0, ended = 0;                  // [rows]
 };
 
-/// Enqueues a refit. `Machine` has
-///
-///     launch(name, body)
-///     multiply(rows, columns, depth, alpha, a, a_leading, b, b_leading, beta, c, c_leading)
-///     multiply_transposed(...)       // the same by the transpose of b, which is [columns, depth]
-///
-/// the products `c = alpha a b + beta c` of row-major matrices; c is not read where beta is 0. `losses` has
-/// `refit_loss_count` elements, `result` is as made by default.
+/// Enqueues a refit on a machine (core/detail/machine.hpp). `losses` has `refit_loss_count` elements, `result` is as
+/// made by default.
 template <class Machine>
 class refit_steps {
  public:
@@ -110,6 +105,7 @@ class refit_steps {
   }
 
  private:
+  using operand = miq::detail::operand;
   static constexpr auto side = refit_device_block;
 
   std::int64_t width(std::int64_t first) const { return std::min(side, a_.columns - first); }
@@ -144,29 +140,34 @@ class refit_steps {
                                                      static_cast<std::int32_t>(refit_loss_count(options_)), result_});
   }
 
+  /// to = alpha a op(b) + beta to, where `to` lies among the sums.
+  void multiply(operand op_b, std::int64_t columns, std::int64_t depth, float alpha, const float* a,
+                std::int64_t a_leading, const float* b, std::int64_t b_leading, float beta, float* to) const {
+    machine_.multiply("refit: product", operand::as_is, op_b, a_.rows, columns, depth, alpha, a, a_leading, b,
+                      b_leading, beta, to, side);
+  }
   void clear() const { machine_.launch("refit: clear", refit_clear_body{a_.rows, sums_}); }
 
   /// sums = alpha * of[:, later columns] * H[later columns, block] + beta * sums
   void add_later(float alpha, float beta, const float* of, std::int64_t first) const {
     const auto end = first + width(first);
     if (end < a_.columns)
-      machine_.multiply_transposed(a_.rows, end - first, a_.columns - end, alpha, of + end, a_.columns,
-                                   hessian_ + first * leading_ + end, leading_, beta, sums_, side);
+      multiply(operand::transposed, end - first, a_.columns - end, alpha, of + end, a_.columns,
+               hessian_ + first * leading_ + end, leading_, beta, sums_);
     else if (beta == 0)
       clear();
   }
   /// sums = alpha * of[:, earlier columns] * H[earlier columns, block] + beta * sums
   void add_earlier(float alpha, float beta, const float* of, std::int64_t first) const {
     if (first > 0)
-      machine_.multiply(a_.rows, width(first), first, alpha, of, a_.columns, hessian_ + first, leading_, beta, sums_,
-                        side);
+      multiply(operand::as_is, width(first), first, alpha, of, a_.columns, hessian_ + first, leading_, beta, sums_);
     else if (beta == 0)
       clear();
   }
   /// sums -= 1/2 away[:, block] * (H + D)[block, block]
   void add_half_corner(std::int64_t first) const {
-    machine_.multiply(a_.rows, width(first), width(first), -0.5F, a_.away + first, a_.columns, corners_ + first * side,
-                      side, 1.0F, sums_, side);
+    multiply(operand::as_is, width(first), width(first), -0.5F, a_.away + first, a_.columns, corners_ + first * side,
+             side, 1.0F, sums_);
   }
 
   template <refit_solve Solve>
@@ -188,8 +189,7 @@ class refit_steps {
       machine_.launch("refit: leaf", body);
       const auto from = forward ? at + count : 0, to = forward ? all : at;
       if (from < to)
-        machine_.multiply(a_.rows, to - from, count, -1.0F, body.sums, side, rows + from, side, 1.0F, sums_ + from,
-                          side);
+        multiply(operand::as_is, to - from, count, -1.0F, body.sums, side, rows + from, side, 1.0F, sums_ + from);
     }
   }
 

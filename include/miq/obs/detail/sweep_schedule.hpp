@@ -1,14 +1,10 @@
-// The sweep on a device: what is launched in which order, and where it finds its scratch. A machine has
-//
-//     launch(name, body)                                     // a kernel body
-//     subtract_product(name, rows, columns, depth, a, a_leading, b, b_leading, c, c_leading)  // C -= A B, row-major
-//
-// and runs both in order: a stream and cuBLAS, or the loops of a test.
+// The sweep on a machine (core/detail/machine.hpp): what is launched in which order, and where it finds its scratch.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/select_body.hpp>
 #include <miq/obs/detail/sweep_body.hpp>
@@ -151,6 +147,14 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
       with(settle_panel_body<grid_kind::affine>{});
   };
 
+  // Takes the errors of `depth` columns out of the `width` columns from `to` on.
+  const auto subtract_product = [&](std::int64_t width, std::int64_t depth, const float* of, const float* upper,
+                                    float* to) {
+    using miq::detail::operand;
+    machine.multiply(name, operand::as_is, operand::as_is, rows, width, depth, -1.0F, of, plan.errors_leading, upper,
+                     in.upper.leading(), 1.0F, to, plan.leading);
+  };
+
   for (std::int64_t span_first = 0; span_first < columns; span_first += cut.span) {
     const auto span_last = std::min(columns, span_first + cut.span);
     for (auto block = span_first; block < span_last; block += cut.mask_block) {
@@ -179,14 +183,12 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
           settle(first, last - first, span_first, mask + (first - block), plan.mask_leading);
         else
           settle(first, last - first, span_first, nullptr, 0);
-        machine.subtract_product(name, rows, span_last - last, last - first, errors + (first - span_first),
-                                 plan.errors_leading, in.upper.data() + first * in.upper.leading() + last,
-                                 in.upper.leading(), work + last, plan.leading);
+        subtract_product(span_last - last, last - first, errors + (first - span_first),
+                         in.upper.data() + first * in.upper.leading() + last, work + last);
       }
     }
-    machine.subtract_product(name, rows, columns - span_last, span_last - span_first, errors, plan.errors_leading,
-                             in.upper.data() + span_first * in.upper.leading() + span_last, in.upper.leading(),
-                             work + span_last, plan.leading);
+    subtract_product(columns - span_last, span_last - span_first, errors,
+                     in.upper.data() + span_first * in.upper.leading() + span_last, work + span_last);
   }
   machine.launch(name, sum_losses_body{rows, loss, out.row_loss.data(), counters});
   if (!out.weights.empty())

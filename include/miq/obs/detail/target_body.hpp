@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/lane_loops.hpp>
 #include <miq/obs/detail/target_checks.hpp>
@@ -240,20 +241,19 @@ template <class Machine>
 void multiply_by_inverse_on_machine(const Machine& machine, const char* name, std::int64_t rows, std::int64_t n,
                                     const float* in, const float* upper, std::int64_t upper_leading, float* halfway,
                                     float* out) {
+  using miq::detail::operand;
   const auto width = std::max<std::int64_t>(256, (n / 8 + 63) / 64 * 64);
   for (std::int64_t first = 0; first < n; first += width)
-    machine.product_of_transposed(name, rows, std::min(width, n - first), n - first, in + first, n,
-                                  upper + first * upper_leading + first, upper_leading, halfway + first, n);
+    machine.multiply(name, operand::as_is, operand::transposed, rows, std::min(width, n - first), n - first, 1.0F,
+                     in + first, n, upper + first * upper_leading + first, upper_leading, 0.0F, halfway + first, n);
   for (std::int64_t first = 0; first < n; first += width) {
     const auto last = std::min(n, first + width);
-    machine.product(name, rows, last - first, last, halfway, n, upper + first, upper_leading, out + first, n);
+    machine.multiply(name, operand::as_is, operand::as_is, rows, last - first, last, 1.0F, halfway, n, upper + first,
+                     upper_leading, 0.0F, out + first, n);
   }
 }
 
-/// Enqueues a `shift_target` whose shapes have been checked. Besides `launch` a machine has
-///
-///     product(name, rows, columns, depth, a, a_leading, b, b_leading, c, c_leading)                // C = A B
-///     product_of_transposed(name, rows, columns, depth, a, a_leading, b, b_leading, c, c_leading)  // C = A B^T
+/// Enqueues a `shift_target` whose shapes have been checked.
 template <class Machine, class Memory, class Space, class T>
 void shift_target_on_machine(const Machine& machine, const char* name, bool to_outputs,
                              const device_target_scratch& plan, const Memory& memory,
@@ -283,7 +283,9 @@ void shift_target_on_machine(const Machine& machine, const char* name, bool to_o
       machine.launch(name, convert_body<T, float>{rows, n, weights.data(), weights.leading(), halfway, n});
       from = halfway;
     }
-    machine.product_of_transposed(name, rows, n, n, from, from_leading, moments.data(), moments.leading(), moved, n);
+    using miq::detail::operand;
+    machine.multiply(name, operand::as_is, operand::transposed, rows, n, n, 1.0F, from, from_leading, moments.data(),
+                     moments.leading(), 0.0F, moved, n);
   }
   multiply_by_inverse_on_machine(machine, name, rows, n, moved, upper.data(), upper.leading(), halfway, moved);
   machine.launch(name,

@@ -1,20 +1,24 @@
-// grouping/machine.cuh: the machine of grouping's algorithms (grouping/detail/machine.hpp) on a stream.
+// core/machine.cuh: the machine (core/detail/machine.hpp) that is a stream of a device; needs nvcc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <miq/core/cuda_executor.hpp>
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/launch.cuh>
-#include <miq/grouping/detail/machine.hpp>
 
 namespace miq {
 inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
-/// Kernels and cuBLAS on the executor's stream. Does not allocate; `fetch` and `fetch_rows` synchronise.
-class grouping_machine {
+/// Kernels, cuBLAS and copies on the executor's stream. Only `with_scratch` allocates; `fetch` and `fetch_rows`
+/// synchronise.
+class stream_machine {
  public:
-  explicit grouping_machine(const cuda_executor& exec) : exec_(exec) {}
+  using memory_space = device_memory;
+
+  explicit stream_machine(const cuda_executor& exec) : exec_(exec) {}
 
   template <class Body>
   void launch(const char* name, const Body& body) const {
@@ -22,16 +26,15 @@ class grouping_machine {
   }
 
   /// cuBLAS counts by columns, so it gets the transposed problem: c^T = alpha op(b)^T op(a)^T + beta c^T.
-  void multiply(grouping::detail::product_operand op_a, grouping::detail::product_operand op_b, std::int64_t rows,
-                std::int64_t columns, std::int64_t depth, float alpha, const float* a, std::int64_t a_leading,
-                const float* b, std::int64_t b_leading, float beta, float* c, std::int64_t c_leading) const {
+  void multiply(const char* name, detail::operand op_a, detail::operand op_b, std::int64_t rows, std::int64_t columns,
+                std::int64_t depth, float alpha, const float* a, std::int64_t a_leading, const float* b,
+                std::int64_t b_leading, float beta, float* c, std::int64_t c_leading) const {
     if (rows == 0 || columns == 0) return;
     detail::check_blas(cublasSgemm_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
                                       b_leading, a, a_leading, &beta, c, c_leading),
-                       "cublasSgemm_64");
+                       name);
   }
-
-  void multiply_many(std::int64_t count, grouping::detail::product_operand op_a, grouping::detail::product_operand op_b,
+  void multiply_many(const char* name, std::int64_t count, detail::operand op_a, detail::operand op_b,
                      std::int64_t rows, std::int64_t columns, std::int64_t depth, float alpha, const float* a,
                      std::int64_t a_leading, std::int64_t a_stride, const float* b, std::int64_t b_leading,
                      std::int64_t b_stride, float* c, std::int64_t c_leading, std::int64_t c_stride) const {
@@ -40,7 +43,7 @@ class grouping_machine {
     detail::check_blas(
         cublasSgemmStridedBatched_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
                                      b_leading, b_stride, a, a_leading, a_stride, &beta, c, c_leading, c_stride, count),
-        "cublasSgemmStridedBatched_64");
+        name);
   }
 
   template <class T>
@@ -49,29 +52,41 @@ class grouping_machine {
         cudaMemsetAsync(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(T), exec_.stream()),
         "cudaMemsetAsync");
   }
+  template <class T>
+  void copy(const T* from, std::int64_t count, T* to) const {
+    miq::copy(exec_, vector_view<const T, device_memory>(from, count), vector_view<T, device_memory>(to, count));
+  }
   /// The runtime copies pageable memory to a place of its own before it returns.
   template <class T>
   void store(const T* from, std::int64_t count, T* to) const {
-    copy(exec_, vector_view<const T>(from, count), vector_view<T, device_memory>(to, count));
+    miq::copy(exec_, vector_view<const T>(from, count), vector_view<T, device_memory>(to, count));
   }
   template <class T>
   void fetch(const T* from, std::int64_t count, T* to) const {
-    copy(exec_, vector_view<const T, device_memory>(from, count), vector_view<T>(to, count));
+    miq::copy(exec_, vector_view<const T, device_memory>(from, count), vector_view<T>(to, count));
     exec_.synchronise();
   }
   template <class T>
   void fetch_rows(const T* from, std::int64_t leading, std::int64_t rows, std::int64_t columns, T* to) const {
-    copy(exec_, matrix_view<const T, device_memory>(from, rows, columns, leading), matrix_view<T>(to, rows, columns));
+    miq::copy(exec_, matrix_view<const T, device_memory>(from, rows, columns, leading),
+              matrix_view<T>(to, rows, columns));
     exec_.synchronise();
   }
 
- private:
-  static cublasOperation_t operation(grouping::detail::product_operand operand) {
-    return operand == grouping::detail::product_operand::as_is ? CUBLAS_OP_N : CUBLAS_OP_T;
+  template <class Function>
+  void with_scratch(const char* name, const detail::workspace_layout& layout, const Function& f) const {
+    f(detail::device_scratch(name, layout, {}, exec_.stream(), exec_.resource()));
   }
 
+ protected:
   const cuda_executor& exec_;
+
+ private:
+  static cublasOperation_t operation(detail::operand of) {
+    return of == detail::operand::as_is ? CUBLAS_OP_N : CUBLAS_OP_T;
+  }
 };
+static_assert(detail::execution_machine<stream_machine>);
 
 }  // namespace device
 }  // namespace MIQ_CUDA_NAMESPACE
