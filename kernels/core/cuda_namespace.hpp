@@ -19,8 +19,25 @@
 #define MIQ_CUDA_JOIN_LIST_8(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_7(__VA_ARGS__))
 #define MIQ_CUDA_JOIN_LIST_9(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_8(__VA_ARGS__))
 #define MIQ_CUDA_JOIN_LIST_10(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_9(__VA_ARGS__))
-#define MIQ_CUDA_COUNT_(a, b, c, d, e, f, g, h, i, j, count, ...) count
-#define MIQ_CUDA_COUNT(...) MIQ_CUDA_COUNT_(__VA_ARGS__, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define MIQ_CUDA_JOIN_LIST_11(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_10(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_12(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_11(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_13(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_12(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_14(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_13(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_15(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_14(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_16(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_15(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_17(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_16(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_18(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_17(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_19(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_18(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_20(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_19(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_21(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_20(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_22(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_21(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_23(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_22(__VA_ARGS__))
+#define MIQ_CUDA_JOIN_LIST_24(a, ...) MIQ_CUDA_JOIN(a, MIQ_CUDA_JOIN_LIST_23(__VA_ARGS__))
+#define MIQ_CUDA_COUNT_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, \
+                        a21, a22, a23, a24, count, ...)                                                            \
+  count
+#define MIQ_CUDA_COUNT(...) \
+  MIQ_CUDA_COUNT_(__VA_ARGS__, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #define MIQ_CUDA_JOIN_COUNTED_(count, ...) MIQ_CUDA_JOIN_LIST_##count(__VA_ARGS__)
 #define MIQ_CUDA_JOIN_COUNTED(count, ...) MIQ_CUDA_JOIN_COUNTED_(count, __VA_ARGS__)
 #define MIQ_CUDA_JOIN_LIST(...) MIQ_CUDA_JOIN_COUNTED(MIQ_CUDA_COUNT(__VA_ARGS__), __VA_ARGS__)

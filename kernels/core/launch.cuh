@@ -42,12 +42,16 @@ __global__ void __attribute__((visibility("hidden"))) __launch_bounds__(Body::la
 
 /// Enqueues a body. Does not allocate, does not synchronise, may be captured.
 /// @param name  of the kernel, in errors
-/// @throws invalid_argument  if a block needs more shared memory than the device has
+/// @throws invalid_argument  if a block needs more shared memory than the device has, or another device is current
 /// @throws cuda_error        if the launch fails
 template <class Body>
 void launch(const cuda_executor& exec, const char* name, const Body& body) {
   const std::int64_t blocks = body.blocks();
   if (blocks <= 0) return;
+  int current = 0;
+  detail::check_cuda(cudaGetDevice(&current), name);
+  detail::require(current == exec.device(), name, ": the executor's device, ", exec.device(),
+                  ", must be the current one, which is ", current);
   const std::int64_t bytes = body.scratch_bytes();
   detail::require(bytes <= exec.block_memory(), name, ": a block needs ", bytes, " bytes of shared memory, device ",
                   exec.device(), " has ", exec.block_memory());

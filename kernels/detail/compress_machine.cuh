@@ -75,13 +75,12 @@ struct device_machine {
   }
 
   std::vector<float> diagonal(const view<float>& m) const {
-    std::vector<float> of(static_cast<std::size_t>(m.columns()));
-    // One element of each row, a row and a column further on.
-    const matrix_view<const float, device_memory> steps(m.data(), m.columns(), m.columns() == 0 ? 0 : 1,
-                                                        m.leading() + 1);
-    miq::copy(exec, steps, matrix_view<float>(of.data(), m.columns(), m.columns() == 0 ? 0 : 1));
-    exec.synchronise();
-    return of;
+    const device_array<double> there(m.columns(), exec.stream(), exec.resource());
+    device::launch(exec, "compress: diagonal",
+                   allocation::detail::diagonal_body{m.data(), m.leading(), m.columns(), there.data()});
+    std::vector<double> values(static_cast<std::size_t>(m.columns()));
+    fetch_into(there, values);
+    return std::vector<float>(values.begin(), values.end());
   }
   std::vector<float> fetch(const vector_view<const float, device_memory>& v) const {
     std::vector<float> of(static_cast<std::size_t>(v.size()));

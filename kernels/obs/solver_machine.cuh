@@ -21,7 +21,7 @@ class solver_machine : public miq::device::stream_machine {
   /// A = L L^T in the lower triangle of a row-major matrix without padding; cuSOLVER sees its upper one.
   template <class T>
   std::int64_t cholesky_bytes(std::int64_t n) const {
-    return static_cast<std::int64_t>(cholesky_sizes<T>(n, nullptr).device);
+    return static_cast<std::int64_t>(cholesky_sizes<T>(n, nullptr).device) + alignment - 1;
   }
   template <class T>
   void cholesky(const char* name, std::int64_t n, T* a, std::byte* scratch, std::int64_t bytes,
@@ -29,9 +29,10 @@ class solver_machine : public miq::device::stream_machine {
     static_assert(sizeof(int) == sizeof(std::int32_t));
     std::vector<std::byte> host(cholesky_sizes<T>(n, a).host);
     const solver_parameters parameters;
+    const auto spare = static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(scratch) % alignment);
     miq::detail::check_solver(
         cusolverDnXpotrf(exec_.solver(), parameters.get(), CUBLAS_FILL_MODE_UPPER, n, type_of<T>, a, n, type_of<T>,
-                         scratch, static_cast<std::size_t>(bytes), host.data(), host.size(), status),
+                         scratch + spare, static_cast<std::size_t>(bytes - spare), host.data(), host.size(), status),
         name);
     // cuSOLVER may read the host's scratch until the factorisation is done.
     if (!host.empty()) exec_.synchronise();
@@ -53,6 +54,9 @@ class solver_machine : public miq::device::stream_machine {
   }
 
  private:
+  /// What device memory of the runtime has, and cuSOLVER may expect of its scratch.
+  static constexpr std::int64_t alignment = 256;
+
   template <class T>
   static constexpr cudaDataType type_of = std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_64F;
 

@@ -104,7 +104,7 @@ TEMPLATE_TEST_CASE("the device's masks are those of a sort and of the host", "[o
   const auto [rows, columns] = GENERATE(
       table<std::int64_t, std::int64_t>({{1, 1}, {1, 300}, {7, 5}, {37, 131}, {131, 64}, {3, 2100}, {2101, 5}}));
   const auto lanes = GENERATE(0, 8);
-  if (lanes > 0 && rows > 131) return;
+  if (lanes > 0 && rows > 37) return;  // the simulated device runs the others, with all lanes
   // Few values, many ties; or all different.
   const bool coarse = GENERATE(false, true);
   miq::random_stream random(miq_test::seed());

@@ -13,18 +13,19 @@ namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
 /// The quantile function of the standard normal distribution, to about 1e-15 relative: Newton's method with Halley's
-/// correction on `erfc`, from the first-order rational approximation of Abramowitz and Stegun (1964), 26.2.23.
+/// correction on `erfc`, from the first-order rational approximation of Abramowitz and Stegun (1964), 26.2.23. In the
+/// upper half the mirror image of the lower.
 MIQ_HOST_DEVICE inline double normal_quantile(double p) {
   if (p == 0.5) return 0;
-  if (p > 0.5) return -normal_quantile(1 - p);
-  const double t = std::sqrt(-2 * std::log(p));
+  const double lower = p > 0.5 ? 1 - p : p;
+  const double t = std::sqrt(-2 * std::log(lower));
   double x = -(t - (2.515517 + t * (0.802853 + t * 0.010328)) / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))));
   for (int step = 0; step < 3; ++step) {
-    const double error = 0.5 * std::erfc(-x / std::numbers::sqrt2) - p;
+    const double error = 0.5 * std::erfc(-x / std::numbers::sqrt2) - lower;
     const double u = error * std::sqrt(2 * std::numbers::pi) * std::exp(0.5 * x * x);
     x -= u / (1 + 0.5 * x * u);
   }
-  return x;
+  return p > 0.5 ? -x : x;
 }
 
 /// The score of a mean rank, given as twice its value, among T tokens: 2 to 2 T. The upper half is the lower one's
