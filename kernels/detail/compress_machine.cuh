@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include <miq/allocation/detail/column_sums_body.hpp>
 #include <miq/allocation/importance.hpp>
 #include <miq/compress_cuda.hpp>
 #include <miq/core/device_result.cuh>
