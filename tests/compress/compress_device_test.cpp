@@ -113,7 +113,8 @@ TEST_CASE("groups on a device come from every estimator and every way of groupin
               shared.groups.labels()[static_cast<std::size_t>(c % 3)]);
     const auto layer = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
     check_layer(layer, weights, x, options);
-    for (const auto& group : layer.report.groups) CHECK(group.mi_within > std::abs(group.mi_between) + 0.1);
+    for (const auto& group : layer.report.groups)  // parts of a group may be a single column
+      if (group.columns > 1) CHECK(group.mi_within > std::abs(group.mi_between) + 0.1);
   };
   auto options = miq::mi_options(0.5, 4);
   options.groups = 3;
