@@ -1,0 +1,1 @@
+#include <miq/information/affinity.cuh>

@@ -1,0 +1,1 @@
+#include <miq/information/rank_correlation.cuh>

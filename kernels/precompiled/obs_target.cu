@@ -1,0 +1,1 @@
+#include <miq/obs/target.cuh>
