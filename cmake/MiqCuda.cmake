@@ -4,6 +4,12 @@
 # here: the precompiled library and the device tests.
 
 set(MIQ_HAS_CUDA FALSE)
+
+# `#include <miq/obs/sweep.cuh>` finds kernels/obs/sweep.cuh: installed, both roots are one folder. Tests
+# of the simulated device need it without CUDA too.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/kernels_include)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_BINARY_DIR}/kernels_include/miq SYMBOLIC)
+
 if(NOT MIQ_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "MIQ_CUDA must be AUTO, ON or OFF, got ${MIQ_CUDA}")
 endif()
@@ -27,10 +33,6 @@ endif()
 enable_language(CUDA)
 find_package(CUDAToolkit 12.4 REQUIRED)
 set(MIQ_HAS_CUDA TRUE)
-
-# `#include <miq/obs/sweep.cuh>` finds kernels/obs/sweep.cuh: installed, both roots are one folder.
-file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/kernels_include)
-file(CREATE_LINK ${PROJECT_SOURCE_DIR}/kernels ${PROJECT_BINARY_DIR}/kernels_include/miq SYMBOLIC)
 
 add_library(miq_cuda INTERFACE)
 add_library(miq::cuda ALIAS miq_cuda)

@@ -144,12 +144,7 @@ TEST_CASE("what earlier layers lost is made up on a device as on the host", "[co
   const auto seed = miq_test::seed();
   const std::int64_t columns = 50, rows = 33;
   const auto dense = block_activations(1500, columns, 6, 0.5, seed);
-  matrix<float> now(dense.rows(), columns);
-  miq::random_stream random(seed + 3);
-  for (std::int64_t t = 0; t < now.rows(); ++t)
-    for (std::int64_t c = 0; c < columns; ++c)
-      now(t, c) = 0.8F * dense(t, c) + 0.3F * dense(t, (c + 7) % columns) + 0.1F * static_cast<float>(random.normal()) +
-                  (c == 4 ? 0.5F : 0.0F);
+  const auto now = miq_test::drifted(dense, seed + 3);
   const auto weights = random_weights(rows, columns, seed + 1);
   const miq_test::stream stream;
   const cuda_executor exec(stream);

@@ -30,6 +30,18 @@ inline miq::matrix<float> block_activations(std::int64_t tokens, std::int64_t co
   return x;
 }
 
+/// What a layer receives after earlier ones were compressed: the dense input, mixed and with noise.
+inline miq::matrix<float> drifted(const miq::matrix<float>& dense, std::uint64_t seed) {
+  const auto columns = dense.columns();
+  miq::matrix<float> now(dense.rows(), columns);
+  miq::random_stream random(seed);
+  for (std::int64_t t = 0; t < now.rows(); ++t)
+    for (std::int64_t c = 0; c < columns; ++c)
+      now(t, c) = 0.8F * dense(t, c) + 0.3F * dense(t, (c + 7) % columns) + 0.1F * static_cast<float>(random.normal()) +
+                  (c == 4 ? 0.5F : 0.0F);
+  return now;
+}
+
 inline miq::matrix<float> random_weights(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
   miq::random_stream random(seed);
   miq::matrix<float> w(rows, columns);

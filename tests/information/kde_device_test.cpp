@@ -4,30 +4,14 @@
 #include <cmath>
 #include <vector>
 
-#include <miq/core/random.hpp>
-
+#include "information/device_samples.hpp"
 #include "test_support/device.hpp"
 
 namespace {
 
 using miq::information::bandwidth_rule;
 using miq::information::channel_pair;
-
-/// Normal, rectified, and rounded channels in turn; the fifth is constant.
-miq::matrix<float> samples_of(std::int64_t tokens, std::int64_t channels) {
-  miq::random_stream random(miq_test::seed());
-  miq::matrix<float> samples(tokens, channels);
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    const double common = random.normal();
-    for (std::int64_t c = 0; c < channels; ++c) {
-      double value = random.normal() + 0.8 * common;
-      if (c % 3 == 1) value = value > 0 ? value : 0.0;
-      if (c % 3 == 2) value = std::nearbyint(4 * value) / 4;
-      samples(t, c) = c == 4 ? 2.5F : static_cast<float>(value);
-    }
-  }
-  return samples;
-}
+using miq_test::samples_of;
 
 }  // namespace
 

@@ -118,7 +118,7 @@ class machine {
   }
 
   std::byte* allocate(std::int64_t bytes) {
-    const auto size = (bytes + alignment - 1) / alignment * alignment + guard;
+    const auto size = room_of(bytes);
     auto place = free_.begin();
     while (place != free_.end() && place->second < size) ++place;
     if (place == free_.end()) return nullptr;
@@ -131,7 +131,7 @@ class machine {
   }
   /// In the order of a stream, before the first use.
   void fill(std::byte* memory, std::int64_t bytes) const {
-    const auto size = (bytes + alignment - 1) / alignment * alignment + guard;
+    const auto size = room_of(bytes);
     std::memset(memory, nonsense, static_cast<std::size_t>(bytes));
     std::memset(memory + bytes, guard_byte, static_cast<std::size_t>(size - bytes));
   }
@@ -140,7 +140,7 @@ class machine {
     const auto found = allocated_.find(offset);
     if (found == allocated_.end()) die("freed what was not allocated");
     const auto bytes = found->second;
-    const auto size = (bytes + alignment - 1) / alignment * alignment + guard;
+    const auto size = room_of(bytes);
     for (auto at = bytes; at < size; ++at)
       if (memory[at] != static_cast<std::byte>(guard_byte))
         die("something was written " + std::to_string(at - bytes) + " bytes behind an allocation of " +
@@ -186,6 +186,9 @@ class machine {
   void protect(int how) const {
     if (mprotect(base_, arena_bytes, how) != 0) die("mprotect failed");
   }
+
+  /// What an allocation takes up, its guard included.
+  static std::int64_t room_of(std::int64_t bytes) { return (bytes + alignment - 1) / alignment * alignment + guard; }
 
   std::byte* base_ = nullptr;
   std::map<std::int64_t, std::int64_t> free_, allocated_;  // offset, bytes
@@ -308,22 +311,27 @@ void run_lanes(std::int32_t count, const std::function<void()>& body) {
   }
 }
 
-std::byte* fresh_shared(std::int64_t bytes) {
-  constexpr std::int64_t spare = 64;
-  const auto size = static_cast<std::size_t>(bytes + 2 * spare);
-  if (block.shared.size() < size) block.shared.resize(size);
+namespace {
+constexpr int shared_guard = 32;
+/// Aligned to 16.
+std::byte* shared_memory() {
   const auto address = reinterpret_cast<std::uintptr_t>(block.shared.data());
-  std::byte* const aligned = block.shared.data() + (16 - address % 16) % 16;
+  return block.shared.data() + (16 - address % 16) % 16;
+}
+}  // namespace
+
+std::byte* fresh_shared(std::int64_t bytes) {
+  const auto size = static_cast<std::size_t>(bytes + 16 + shared_guard);
+  if (block.shared.size() < size) block.shared.resize(size);
   std::memset(block.shared.data(), nonsense, size);
-  std::memset(aligned + bytes, guard_byte, 32);
+  std::memset(shared_memory() + bytes, guard_byte, shared_guard);
   block.shared_bytes = bytes;
-  return aligned;
+  return shared_memory();
 }
 
 void check_shared(const char* name) {
-  const auto address = reinterpret_cast<std::uintptr_t>(block.shared.data());
-  const std::byte* const behind = block.shared.data() + (16 - address % 16) % 16 + block.shared_bytes;
-  for (int i = 0; i < 32; ++i)
+  const std::byte* const behind = shared_memory() + block.shared_bytes;
+  for (int i = 0; i < shared_guard; ++i)
     if (behind[i] != static_cast<std::byte>(guard_byte))
       die(std::string(name) + ": wrote behind its shared memory of " + std::to_string(block.shared_bytes) + " bytes");
 }
