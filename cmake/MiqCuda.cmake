@@ -41,7 +41,8 @@ target_include_directories(miq_cuda INTERFACE $<BUILD_INTERFACE:${PROJECT_BINARY
 target_link_libraries(miq_cuda INTERFACE miq_core CUDA::cudart CUDA::cublas CUDA::cusolver)
 
 if(MIQ_CUDA_PRECOMPILED)
-  file(GLOB precompiled_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/precompiled/*.cu)
+  file(GLOB precompiled_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/precompiled/*.cu
+       ${PROJECT_SOURCE_DIR}/kernels/precompiled/*.cpp)
   add_library(miq_cuda_precompiled STATIC ${precompiled_sources})
   add_library(miq::cuda_precompiled ALIAS miq_cuda_precompiled)
   set_target_properties(

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <miq/calibration/accumulator_cuda.hpp>
-#include <miq/compress.hpp>
+#include <miq/compress_options.hpp>
+#include <miq/compressed_layer.hpp>
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
+#include <miq/core/progress.hpp>
 #include <miq/quantization/column_groups_cuda.hpp>
 
 namespace miq {

@@ -5,6 +5,7 @@
 #include <miq/calibration/accumulator_cuda.hpp>
 #include <miq/compress_cuda.hpp>
 #include <miq/core/cuda_executor.hpp>
+#include <miq/grouping/eigenpairs_cuda.hpp>
 #include <miq/grouping/group_by_information_cuda.hpp>
 #include <miq/grouping/hierarchical_cuda.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <span>
 
-#include <miq/allocation/expected_error.hpp>
+#include <miq/allocation/column_costs.hpp>
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
 #include <miq/core/numeric_types.hpp>

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include <miq/allocation/detail/column_sums_body.hpp>
-#include <miq/allocation/importance.hpp>
+#include <miq/allocation/detail/combine_importances.hpp>
 #include <miq/compress_cuda.hpp>
 #include <miq/core/device_result.cuh>
 #include <miq/core/launch.cuh>
+#include <miq/detail/bits_problem.hpp>
 #include <miq/detail/column_order_body.hpp>
 #include <miq/detail/kept_counts_body.hpp>
 
@@ -36,10 +39,15 @@
 #include <miq/obs/sweep.cuh>
 #include <miq/obs/target.cuh>
 #include <miq/quantization/fit.cuh>
+
+#include <miq/detail/choose_bits.inl>
 #endif
 
 namespace miq::detail {
 inline namespace MIQ_CUDA_NAMESPACE {
+
+/// Chooses bits on the host.
+MIQ_CUDA_API bits_choice choose_bits_on_host(const bits_problem& problem, layer_report& report);
 
 /// Matrices lie in device memory, vectors of one value a column or row on the host, where bits are chosen.
 struct device_machine {
@@ -51,6 +59,7 @@ struct device_machine {
   using owned = device_matrix<T>;
   template <class T>
   using view = matrix_view<const T, device_memory>;
+  using given_weights = std::variant<view<float>, view<float16>, view<bfloat16>>;
 
   const cuda_executor& exec;
 
@@ -69,9 +78,11 @@ struct device_machine {
     return to;
   }
 
-  template <class T>
-  void require_finite(const matrix_view<const T, device_memory>& weights) const {
-    const auto count = sums_of_columns(weights).not_finite;
+  static matrix_shape shape(const given_weights& weights) {
+    return std::visit([](const auto& of) { return matrix_shape{of.rows(), of.columns()}; }, weights);
+  }
+  void require_finite(const given_weights& weights) const {
+    const auto count = std::visit([&](const auto& of) { return sums_of_columns(of).not_finite; }, weights);
     require(count == 0, "compress: weights must be finite, got ", count, " that are not");
   }
 
@@ -90,17 +101,23 @@ struct device_machine {
     return of;
   }
 
-  template <class T>
-  owned<float> weights_in_order(const matrix_view<const T, device_memory>& weights, std::span<const std::int64_t> order,
+  owned<float> weights_in_order(const given_weights& weights, std::span<const std::int64_t> order,
                                 std::span<const std::int64_t> dead) const {
-    auto to = scratch<float>(weights.rows(), weights.columns());
-    std::vector<std::uint8_t> is_dead(dead.empty() ? 0 : static_cast<std::size_t>(weights.columns()));
+    const auto size = shape(weights);
+    auto to = scratch<float>(size.rows, size.columns);
+    std::vector<std::uint8_t> is_dead(dead.empty() ? 0 : static_cast<std::size_t>(size.columns));
     for (const auto c : dead) is_dead[static_cast<std::size_t>(c)] = 1;
     const auto dead_there = to_device<std::uint8_t>(is_dead);
     const auto order_there = to_device<std::int64_t>(order);
-    device::launch(exec, "compress: weights",
-                   column_order_body<T, float>{weights.rows(), weights.columns(), weights.data(), weights.leading(),
-                                               to.data(), to.columns(), order_there.data(), dead_there.data(), false});
+    std::visit(
+        [&](const auto& from) {
+          using element = std::remove_cvref_t<decltype(*from.data())>;
+          device::launch(
+              exec, "compress: weights",
+              column_order_body<element, float>{size.rows, size.columns, from.data(), from.leading(), to.data(),
+                                                to.columns(), order_there.data(), dead_there.data(), false});
+        },
+        weights);
     return to;
   }
   template <class T>
@@ -240,6 +257,9 @@ struct device_machine {
     return quantization::fit_grids(exec, weights, labels, bits, options,
                                    vector_view<const float, device_memory>(costs.view()), kept, result);
   }
+  static bits_choice choose_bits(const bits_problem& problem, layer_report& report) {
+    return choose_bits_on_host(problem, report);
+  }
   void grids_from_order(grids& of, std::span<const std::int64_t> order) const {
     std::vector<std::int32_t> labels(order.size());
     for (std::size_t c = 0; c < labels.size(); ++c)
@@ -265,14 +285,13 @@ struct device_machine {
       column_bits.push_back(of.groups().bits()[static_cast<std::size_t>(label)]);
     return {of.layout(), of.symmetry(), of.format(), of.view().scale.size(), std::move(column_bits)};
   }
-  template <class T>
-  void bias_change(const matrix_view<const T, device_memory>& dense, std::span<const float> dense_mean,
-                   const view<float>& weights, std::span<const float> mean, std::vector<float>& change) const {
+  void bias_change(const given_weights& dense, std::span<const float> dense_mean, const view<float>& weights,
+                   std::span<const float> mean, std::vector<float>& change) const {
     const auto as_float = weights_in_order(dense, {}, {});
     const auto dense_mean_there = to_device<float>(dense_mean);
     const auto mean_there = to_device<float>(mean);
-    const device_array<float> wanted(dense.rows(), exec.stream(), exec.resource());
-    const device_array<float> there(dense.rows(), exec.stream(), exec.resource());
+    const device_array<float> wanted(weights.rows(), exec.stream(), exec.resource());
+    const device_array<float> there(weights.rows(), exec.stream(), exec.resource());
     using values = vector_view<const float, device_memory>;
     obs::mean_output(exec, view<float>(as_float.view()), values(dense_mean_there.view()), wanted.view());
     obs::correct_bias(exec, weights, values(mean_there.view()), values(wanted.view()), values(), there.view());

@@ -1,15 +1,16 @@
 // grouping/group_by_information.cuh: the bodies of grouping/group_by_information_cuda.hpp; needs nvcc.
 #pragma once
 
-#include <vector>
-
 #include <miq/core/machine.cuh>
+#include <miq/grouping/detail/group_on_host.hpp>
+#include <miq/grouping/detail/information_grouping_checks.hpp>
 #include <miq/grouping/detail/profile_body.hpp>
 #include <miq/grouping/group_by_information_cuda.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>
 #include <miq/grouping/spectral_cuda.hpp>
 #include <miq/information/affinity_cuda.hpp>
 #if !defined(MIQ_CUDA_PRECOMPILED)  // there the parts have translation units of their own
+#include <miq/grouping/detail/group_on_host.inl>
 #include <miq/grouping/kmeans.cuh>
 #include <miq/grouping/spectral.cuh>
 #include <miq/information/affinity.cuh>
@@ -30,13 +31,7 @@ MIQ_CUDA_API information_grouping_result group_by_information(const cuda_executo
   require(mi.rows() == columns, "group_by_information: mi must be square, got ",
           miq::detail::shape_text(mi.rows(), columns));
   if (options.groups == 0 || options.balanced || options.method == grouping_method::hierarchical) {
-    matrix<float> copied(columns, columns);
-    std::vector<float> copied_entropies(static_cast<std::size_t>(entropies.size()));
-    copy(exec, mi, copied.view());
-    copy(exec, entropies, vector_view<float>(copied_entropies));
-    exec.synchronise();
-    return group_by_information(host_executor(), copied.view(), vector_view<const float>(copied_entropies), options,
-                                progress);
+    return detail::group_on_host(exec, mi, entropies, options, progress);
   }
 
   miq::detail::report_progress(progress, "affinities", 0);

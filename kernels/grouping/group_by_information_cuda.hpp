@@ -3,7 +3,8 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/grouping/group_by_information.hpp>
+#include <miq/core/progress.hpp>
+#include <miq/grouping/information_grouping_options.hpp>
 
 namespace miq::grouping {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <miq/core/matrix.hpp>
+#include <miq/grouping/hierarchical.hpp>
 #include <miq/grouping/hierarchical_cuda.hpp>
 
 namespace miq::grouping {

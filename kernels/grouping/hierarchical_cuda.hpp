@@ -3,7 +3,9 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/grouping/hierarchical.hpp>
+#include <miq/core/executor.hpp>
+#include <miq/grouping/dendrogram.hpp>
+#include <miq/grouping/linkage_method.hpp>
 
 namespace miq::grouping {
 inline namespace MIQ_CUDA_NAMESPACE {

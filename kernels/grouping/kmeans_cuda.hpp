@@ -5,7 +5,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/grouping/kmeans.hpp>
+#include <miq/grouping/kmeans_options.hpp>
 
 namespace miq::grouping {
 inline namespace MIQ_CUDA_NAMESPACE {

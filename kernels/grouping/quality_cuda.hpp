@@ -3,7 +3,8 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/grouping/quality.hpp>
+#include <miq/grouping/group_information.hpp>
+#include <miq/grouping/partition.hpp>
 
 namespace miq::grouping {
 inline namespace MIQ_CUDA_NAMESPACE {

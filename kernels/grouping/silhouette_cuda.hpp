@@ -5,7 +5,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/grouping/silhouette.hpp>
+#include <miq/grouping/partition.hpp>
 
 namespace miq::grouping {
 inline namespace MIQ_CUDA_NAMESPACE {

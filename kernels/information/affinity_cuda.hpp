@@ -3,7 +3,8 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/information/normalisation.hpp>
+#include <miq/information/affinity_result.hpp>
+#include <miq/information/normalisation_options.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -1,9 +1,10 @@
 // information/correlation_cuda.hpp: `correlation` and `gaussian_entropy` (information/correlation.hpp) on a device.
 #pragma once
 
+#include <miq/calibration/statistics.hpp>
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/information/correlation.hpp>
+#include <miq/information/correlation_options.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -3,7 +3,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/information/estimator.hpp>
+#include <miq/information/estimator_options.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

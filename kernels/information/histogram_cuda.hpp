@@ -5,7 +5,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/information/histogram.hpp>
+#include <miq/information/histogram_options.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

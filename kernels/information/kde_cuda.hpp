@@ -6,7 +6,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/information/kde.hpp>
+#include <miq/information/kde_options.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

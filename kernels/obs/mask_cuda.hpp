@@ -4,7 +4,7 @@
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
 #include <miq/core/numeric_types.hpp>
-#include <miq/obs/mask.hpp>
+#include <miq/obs/mask_options.hpp>
 
 namespace miq::obs {
 inline namespace MIQ_CUDA_NAMESPACE {

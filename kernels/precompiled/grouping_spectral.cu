@@ -1,2 +1,1 @@
-#include <miq/grouping/hierarchical.cuh>
 #include <miq/grouping/spectral.cuh>

@@ -7,7 +7,7 @@
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
 #include <miq/quantization/column_groups_cuda.hpp>
-#include <miq/quantization/fit.hpp>
+#include <miq/quantization/fit_options.hpp>
 
 namespace miq::quantization {
 inline namespace MIQ_CUDA_NAMESPACE {

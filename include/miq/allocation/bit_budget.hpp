@@ -4,16 +4,10 @@
 #include <span>
 #include <vector>
 
+#include <miq/allocation/bit_budget_options.hpp>
 #include <miq/core/error.hpp>
 
 namespace miq::allocation {
-
-/// How bits follow importance. All of them end within the budget; `greedy_budget` alone looks at the error.
-enum class strategy {
-  threshold,      ///< the items that hold the given share of importance high, the others low
-  quantile,       ///< the items ranked by importance, in equal shares over a list of levels
-  greedy_budget,  ///< bit by bit to where a stored bit lowers the expected error most
-};
 
 /// One thing that gets a number of bits: a group of columns, or one column where every column is its own group.
 /// With b bits it stores `fixed_bits + b * (weights + bits_per_bit)` bits. Counts need not be whole numbers: where the
@@ -23,15 +17,6 @@ struct bit_item {
   double weights = 0;       ///< weights that carry a code, those that are pruned left out
   double fixed_bits = 0;    ///< what is stored whatever the bits: scales, mask, indices
   double bits_per_bit = 0;  ///< what every bit of width adds besides the codes: one for every b-bit zero point
-};
-
-/// What `allocate_bits` may be asked for.
-struct budget_options {
-  strategy how = strategy::greedy_budget;
-  int minimum_bits = 2;                    ///< at least 1
-  int maximum_bits = 8;                    ///< at most 16
-  double threshold = 0.5;                  ///< `threshold` only: the share of importance that starts high, 0 to 1
-  std::vector<int> levels{2, 3, 4, 6, 8};  ///< `quantile` only: ascending; those outside [minimum, maximum] are clamped
 };
 
 /// An assignment, and how well it uses the budget.

@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <memory_resource>
 
+#include <miq/calibration/accumulator_options.hpp>
 #include <miq/calibration/detail/accumulator_state.hpp>
 #include <miq/calibration/statistics.hpp>
 #include <miq/calibration/token_sample.hpp>
@@ -12,13 +13,6 @@
 #include <miq/core/matrix_view.hpp>
 
 namespace miq::calibration {
-
-/// What an accumulator keeps besides the statistics, and where its stream begins.
-struct accumulator_options {
-  std::int64_t sample_tokens = 0;  ///< tokens of the bounded sample; 0: no sample
-  std::uint64_t seed = 0;          ///< of the sample; the same for all parts of one stream
-  std::int64_t first_token = 0;    ///< place of the first token in the whole stream, when several share it
-};
 
 /// Covariance, means, amplitudes and ranges of c columns over any number of batches of any number of tokens; a uniform
 /// sample of the tokens if asked for. Several accumulators, each with a part of the stream, merge into one.

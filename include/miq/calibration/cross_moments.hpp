@@ -6,6 +6,7 @@
 #include <memory_resource>
 #include <vector>
 
+#include <miq/calibration/cross_statistics.hpp>
 #include <miq/calibration/detail/cross_state.hpp>
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
@@ -17,19 +18,6 @@ namespace miq::calibration {
 /// What activations may be stored as.
 template <class T>
 concept activation = std::same_as<T, float> || std::same_as<T, float16> || std::same_as<T, bfloat16>;
-
-/// What `cross_moments` may be asked for.
-struct cross_moments_options {
-  bool difference = false;  ///< take `second - first` for the second stream (both of the same columns)
-};
-
-/// What `cross_moments::finish` returns: 4 a b + 4 (a + b) bytes.
-struct cross_statistics {
-  std::int64_t tokens = 0;         ///< tokens that were seen, n
-  matrix<float> moment;            ///< [a, b]: 2/n sum x y^T, in the convention of `hessian`
-  std::vector<float> first_mean;   ///< [a]: 1/n sum x
-  std::vector<float> second_mean;  ///< [b]: 1/n sum y; with `difference` the mean of the difference
-};
 
 /// `2/n sum x y^T` and the means of two streams that run in step: x of a columns, for instance what a layer receives
 /// after the layers before it were compressed, and y of b columns over the same tokens, for instance what it received

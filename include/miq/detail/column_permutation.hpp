@@ -4,12 +4,27 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory_resource>
+#include <numeric>
 #include <span>
 #include <vector>
 
 #include <miq/core/matrix.hpp>
 
 namespace miq::detail {
+
+struct matrix_shape {
+  std::int64_t rows = 0, columns = 0;
+};
+
+/// Columns by their diagonal entry, largest first; ties by column.
+inline std::vector<std::int64_t> descending_order(const std::vector<float>& diagonal) {
+  std::vector<std::int64_t> order(diagonal.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return diagonal[static_cast<std::size_t>(a)] > diagonal[static_cast<std::size_t>(b)];
+  });
+  return order;
+}
 
 /// `matrix` with its columns in the given order; empty: as they are.
 template <class T>

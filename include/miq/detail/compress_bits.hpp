@@ -1,51 +1,22 @@
-// Bits of a layer's groups.
+// How bits of a layer's groups are chosen.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <vector>
 
 #include <miq/allocation/expected_error.hpp>
+#include <miq/allocation/headroom.hpp>
 #include <miq/allocation/split_groups.hpp>
-#include <miq/detail/column_permutation.hpp>
-#include <miq/detail/compress_checks.hpp>
+#include <miq/compressed_layer.hpp>
+#include <miq/detail/bits_problem.hpp>
+#include <miq/quantization/storage.hpp>
 
 namespace miq::detail {
 
-/// Kept weights of a column where the sweep will choose the mask.
-inline double expected_kept(std::int64_t rows, const compress_options& options) {
-  if (options.mask == obs::mask_rule::none) return static_cast<double>(rows);
-  if (options.mask == obs::mask_rule::n_of_m)
-    return static_cast<double>(rows) *
-           (static_cast<double>(options.pattern_kept) / static_cast<double>(options.pattern_width));
-  return static_cast<double>(rows) * (1 - options.sparsity);
-}
-
-/// The groups that share a width, and the widths.
-struct bits_choice {
-  std::vector<std::int32_t> labels;  ///< of the columns, in the order of the sweep
-  std::vector<int> bits;             ///< of each group
-  std::vector<double> importances;   ///< of each group
-};
-
-/// A layer whose groups get their bits: what is known of it once its weights have been measured, on whatever machine
-/// they are. Everything is in the order of the sweep.
-struct bits_problem {
-  std::int64_t row_count;
-  std::span<const std::int32_t> labels;       // of the columns
-  const std::vector<double>& kept_by_column;  // counted where the mask is known, else expected
-  const allocation::column_costs& measured;
-  const grouping::partition& groups;
-  const compress_options& options;
-  std::function<matrix<double>(std::span<const std::uint8_t>)> grid_errors;  // of all groups at these widths
-  std::function<std::vector<float>()> importances;                           // of the columns, by `options.importance`
-
-  std::int64_t rows() const { return row_count; }
-  std::int64_t columns() const { return static_cast<std::int64_t>(labels.size()); }
-  std::int64_t group_count() const { return groups.groups(); }
-
+/// The ways to choose them.
+struct bits_solver : bits_problem {
   quantization::grid_metadata metadata(std::int64_t group_columns, std::int64_t group_count) const {
     return quantization::metadata_of_group(rows(), columns(), group_columns, group_count, options.fit.layout,
                                            options.fit.symmetry, options.fit.format);
@@ -76,7 +47,6 @@ struct bits_problem {
       result[g].importance = result[g].weights > 0 ? totals[g] / result[g].weights : 0;
   }
 
-  /// Chooses the bits; writes budget, gap and headroom into the report.
   bits_choice solve(layer_report& report) const {
     const auto per_weight = measured.per_weight();
     auto all = items();
@@ -175,5 +145,10 @@ struct bits_problem {
     return result;
   }
 };
+
+/// Chooses the bits; writes budget, gap and headroom into the report.
+inline bits_choice solve_bits(const bits_problem& problem, layer_report& report) {
+  return bits_solver{problem}.solve(report);
+}
 
 }  // namespace miq::detail

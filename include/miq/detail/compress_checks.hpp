@@ -1,9 +1,13 @@
 // What can be said against options and inputs of `compress` before any work is done.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
-#include <miq/compress.hpp>
+#include <miq/compress_options.hpp>
+#include <miq/core/error.hpp>
+#include <miq/grouping/detail/information_grouping_checks.hpp>
+#include <miq/information/detail/normalisation_names.hpp>
 
 namespace miq::detail {
 

@@ -5,15 +5,22 @@
 #include <cmath>
 #include <vector>
 
-#include <miq/detail/compress_bits.hpp>
-#include <miq/detail/compress_prepare.hpp>
-#include <miq/detail/host_machine.hpp>
+#include <miq/calibration/statistics.hpp>
+#include <miq/compressed_layer.hpp>
+#include <miq/detail/bits_problem.hpp>
+#include <miq/detail/column_permutation.hpp>
+#include <miq/detail/compress_checks.hpp>
+#include <miq/detail/phase_timer.hpp>
+#include <miq/obs/mask_options.hpp>
+#include <miq/obs/refit_options.hpp>
+#include <miq/obs/target_options.hpp>
 
 namespace miq::detail {
 
 /// A layer on its way, on any machine (see host_machine.hpp).
-template <class Machine, class Given = typename Machine::template view<float>>
+template <class Machine>
 class layer_compression {
+  using given_weights = typename Machine::given_weights;
   using layer_type = typename Machine::layer;
   using weight_view = typename Machine::template view<float>;
   using byte_view = typename Machine::template view<std::uint8_t>;
@@ -21,7 +28,7 @@ class layer_compression {
   using owned = typename Machine::template owned<T>;
 
  public:
-  layer_compression(const Machine& machine, Given given,
+  layer_compression(const Machine& machine, const given_weights& given,
                     const calibration::statistics_view<typename Machine::space>& seen,
                     const typename Machine::inputs& shared, const compress_options& options,
                     const progress_callback& progress)
@@ -31,8 +38,8 @@ class layer_compression {
         shared_(shared),
         options_(options),
         progress_(progress),
-        rows_(given.rows()),
-        columns_(given.columns()) {}
+        rows_(Machine::shape(given).rows),
+        columns_(Machine::shape(given).columns) {}
 
   layer_type run() {
     check();
@@ -59,7 +66,7 @@ class layer_compression {
 
   void check() const {
     check_compress_options(options_);
-    require(!given_.empty(), "compress: weights must not be empty, got ", shape_text(rows_, columns_));
+    require(rows_ > 0 && columns_ > 0, "compress: weights must not be empty, got ", shape_text(rows_, columns_));
     require(seen_.columns() == columns_ && shared_.upper.columns() == columns_ && shared_.groups.columns() == columns_,
             "compress: statistics and prepared inputs must describe the weights' ", columns_, " columns, got ",
             seen_.columns(), " and ", shared_.upper.columns());
@@ -244,19 +251,19 @@ class layer_compression {
       std::copy(exact.begin(), exact.end(), kept_by_column.begin());
     }
     const auto measured = machine_.measure_columns(start(), shared_.upper.view(), mask());
-    return bits_problem{.row_count = rows_,
-                        .labels = labels_,
-                        .kept_by_column = kept_by_column,
-                        .measured = measured,
-                        .groups = shared_.groups,
-                        .options = options_,
-                        .grid_errors =
-                            [&](std::span<const std::uint8_t> widths) {
-                              return machine_.grid_errors(start(), labels_, shared_.groups.groups(), widths,
-                                                          options_.fit, column_cost_, mask());
-                            },
-                        .importances = [&] { return importances_of_columns(); }}
-        .solve(report);
+    const bits_problem problem{.row_count = rows_,
+                               .labels = labels_,
+                               .kept_by_column = kept_by_column,
+                               .measured = measured,
+                               .groups = shared_.groups,
+                               .options = options_,
+                               .grid_errors =
+                                   [&](std::span<const std::uint8_t> widths) {
+                                     return machine_.grid_errors(start(), labels_, shared_.groups.groups(), widths,
+                                                                 options_.fit, column_cost_, mask());
+                                   },
+                               .importances = [&] { return importances_of_columns(); }};
+    return machine_.choose_bits(problem, report);
   }
 
   void sweep(layer_type& layer, double begun) {
@@ -342,7 +349,7 @@ class layer_compression {
   }
 
   const Machine& machine_;
-  Given given_;
+  given_weights given_;
   const calibration::statistics_view<typename Machine::space>& seen_;
   const typename Machine::inputs& shared_;
   const compress_options& options_;
@@ -360,12 +367,5 @@ class layer_compression {
   std::vector<float> column_cost_;
   std::vector<double> importances_;
 };
-
-inline compressed_layer compress_on(const host_executor& exec, matrix_view<const float> weights,
-                                    const calibration::statistics_view<>& seen, const prepared_inputs& shared,
-                                    const compress_options& options, const progress_callback& progress) {
-  const host_machine machine{exec};
-  return layer_compression<host_machine>(machine, weights, seen, shared, options, progress).run();
-}
 
 }  // namespace miq::detail

@@ -12,9 +12,10 @@
 
 namespace miq::detail {
 
-inline void group_by_information(const host_executor& exec, const calibration::statistics_view<>& seen,
-                                 matrix_view<const float> samples, const compress_options& options,
-                                 const progress_callback& progress, prepared_inputs& shared) {
+template <on_host Exec>
+void group_by_information(const Exec& exec, const calibration::statistics_view<>& seen,
+                          matrix_view<const float> samples, const compress_options& options,
+                          const progress_callback& progress, prepared_inputs& shared) {
   const auto columns = seen.columns();
   std::vector<float> entropies;
   {
@@ -44,24 +45,15 @@ inline void group_by_information(const host_executor& exec, const calibration::s
   shared.silhouettes = std::move(found.silhouettes);
 }
 
-/// Columns by their diagonal entry, largest first; ties by column.
-inline std::vector<std::int64_t> descending_order(const std::vector<float>& diagonal) {
-  std::vector<std::int64_t> order(diagonal.size());
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return diagonal[static_cast<std::size_t>(a)] > diagonal[static_cast<std::size_t>(b)];
-  });
-  return order;
-}
-
 /// The column at each place of the sweep; empty for the natural order.
-inline std::vector<std::int64_t> order_of_sweep(const host_executor& exec, matrix_view<const float> hessian,
-                                                const grouping::partition& groups, const compress_options& options) {
+template <on_host Exec>
+std::vector<std::int64_t> order_of_sweep(const Exec& exec, matrix_view<const float> hessian,
+                                         const grouping::partition& groups, const compress_options& options) {
   switch (options.order) {
     case column_order::natural:
       return {};
     case column_order::descending_diagonal:
-      return descending_order(host_machine{exec}.diagonal(hessian));
+      return descending_order(host_machine<Exec>{exec}.diagonal(hessian));
     case column_order::by_group:
       return {groups.permutation().begin(), groups.permutation().end()};
     case column_order::representatives:
@@ -70,9 +62,10 @@ inline std::vector<std::int64_t> order_of_sweep(const host_executor& exec, matri
   return {};
 }
 
-inline prepared_inputs prepare_on(const host_executor& exec, const calibration::statistics_view<>& seen,
-                                  matrix_view<const float> samples, const compress_options& options,
-                                  const progress_callback& progress) {
+template <on_host Exec>
+prepared_inputs prepare_on(const Exec& exec, const calibration::statistics_view<>& seen,
+                           matrix_view<const float> samples, const compress_options& options,
+                           const progress_callback& progress) {
   check_compress_options(options);
   const auto columns = seen.columns();
   if (groups_by_information(options.grouping))

@@ -8,22 +8,25 @@
 #include <miq/allocation/importance.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/detail/column_permutation.hpp>
+#include <miq/detail/compress_bits.hpp>
 #include <miq/detail/compress_checks.hpp>
 
 namespace miq::detail {
 
 /// Matrices lie in the machine's memory, vectors of one value a column or row on the host, where bits are chosen.
+template <on_host Exec>
 struct host_machine {
   using space = host_memory;
   using inputs = prepared_inputs;
   using layer = compressed_layer;
   using grids = quantization::grid_set;
+  using given_weights = matrix_view<const float>;  // of the layer, in any element type that the machine takes
   template <class T>
   using owned = matrix<T>;
   template <class T>
   using view = matrix_view<const T>;
 
-  const host_executor& exec;
+  const Exec& exec;
 
   template <class T>
   owned<T> scratch(std::int64_t rows, std::int64_t columns) const {
@@ -39,7 +42,10 @@ struct host_machine {
     return matrix<T>(from.view(), exec.resource());
   }
 
-  void require_finite(view<float> weights) const { miq::detail::require_finite(exec, weights, "compress", "weights"); }
+  static matrix_shape shape(const given_weights& weights) { return {weights.rows(), weights.columns()}; }
+  void require_finite(given_weights weights) const {
+    miq::detail::require_finite(exec, weights, "compress", "weights");
+  }
 
   std::vector<float> diagonal(view<float> m) const {
     std::vector<float> of(static_cast<std::size_t>(m.columns()));
@@ -49,7 +55,7 @@ struct host_machine {
   std::vector<float> fetch(vector_view<const float> v) const { return {v.begin(), v.end()}; }
 
   /// Columns in the given order (empty: as they are), those of `dead` set to 0, so that masks take them first.
-  owned<float> weights_in_order(view<float> weights, std::span<const std::int64_t> order,
+  owned<float> weights_in_order(given_weights weights, std::span<const std::int64_t> order,
                                 std::span<const std::int64_t> dead) const {
     if (dead.empty()) return columns_in_order<float>(weights, order, exec.resource());
     matrix<float> live(weights, exec.resource());
@@ -147,6 +153,9 @@ struct host_machine {
                   view<std::uint8_t> kept, quantization::fit_result* result) const {
     return quantization::fit_grids(exec, weights, labels, bits, options, column_weights, kept, result);
   }
+  static bits_choice choose_bits(const bits_problem& problem, layer_report& report) {
+    return solve_bits(problem, report);
+  }
   /// Grids of columns in the order of the sweep, put into the layer's own order.
   void grids_from_order(grids& of, std::span<const std::int64_t> order) const {
     const auto from = of.column_grid;
@@ -168,7 +177,7 @@ struct host_machine {
     return {of.layout, of.symmetry, of.format, of.scale.size(), std::move(column_bits)};
   }
   /// What brings the mean output of `weights` back to that of `dense`.
-  void bias_change(view<float> dense, std::span<const float> dense_mean, view<float> weights,
+  void bias_change(given_weights dense, std::span<const float> dense_mean, view<float> weights,
                    std::span<const float> mean, std::vector<float>& change) const {
     std::vector<float> wanted(change.size());
     obs::mean_output(exec, dense, vector_view<const float>(dense_mean), vector_view<float>(wanted));

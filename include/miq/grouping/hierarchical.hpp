@@ -6,16 +6,9 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/grouping/dendrogram.hpp>
+#include <miq/grouping/linkage_method.hpp>
 
 namespace miq::grouping {
-
-/// The distance of two clusters.
-enum class linkage_method {
-  single,    ///< the smallest distance of a member of one to a member of the other
-  complete,  ///< the largest
-  average,   ///< the mean (UPGMA)
-  ward       ///< what the sum of squares within clusters grows by (Ward 1963); only from coordinates: `ward_linkage`
-};
 
 /// Agglomerative clustering of columns whose distances are given.
 ///

@@ -5,15 +5,9 @@
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/information/affinity_result.hpp>
 
 namespace miq::information {
-
-/// What happened on the way.
-struct affinity_result {
-  std::int64_t clipped = 0;     ///< pairs i < j with negative (estimated) information, which was taken as 0
-  std::int64_t not_finite = 0;  ///< on a device: pairs i < j whose information is NaN or infinite, and whose value is
-                                ///< NaN; on the host that is an error
-};
 
 /// Affinity of all pairs for spectral clustering: the information coefficient
 /// `IC(i, j) = sqrt(1 - exp(-2 max(I(i, j), 0)))` (Linfoot 1957), between 0 and 1; |rho| for Gaussian channels.

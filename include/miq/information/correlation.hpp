@@ -8,21 +8,9 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/core/progress.hpp>
-#include <miq/information/estimate.hpp>
+#include <miq/information/correlation_options.hpp>
 
 namespace miq::information {
-
-/// What `correlation` may be asked for.
-struct correlation_options {
-  float max_correlation = 0.999999F;  ///< |rho| above this is lowered to it, and counted in the result; in (0, 1)
-};
-
-/// What happened on the way; written in the executor's memory, fetched when the caller likes. `constant` counts
-/// channels without variance; `few_tokens`: fewer than 100, where independent channels read about 1/(2 tokens), 0.005
-/// nats or more; nothing is ever negative.
-struct correlation_result : estimate_result {
-  std::int64_t clamped = 0;  ///< pairs i < j whose |rho| exceeded `max_correlation`
-};
 
 /// Mutual information of all pairs of channels, in nats, under a Gaussian model:
 /// `I(i, j) = -1/2 ln(1 - rho_ij^2)` (Cover and Thomas 2006, example 8.5.1; exact if the channels are jointly Gaussian,

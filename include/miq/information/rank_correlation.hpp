@@ -7,20 +7,9 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/core/progress.hpp>
-#include <miq/information/estimate.hpp>
+#include <miq/information/rank_correlation_options.hpp>
 
 namespace miq::information {
-
-/// What `rank_correlation` may be asked for.
-struct rank_correlation_options {
-  float max_correlation = 0.999999F;  ///< |rho| above this is lowered to it, and counted in the result; in (0, 1)
-};
-
-/// What happened on the way.
-struct rank_correlation_result : estimate_result {
-  std::int64_t clamped = 0;  ///< pairs whose |rho| exceeded `max_correlation`
-  std::int64_t tied = 0;     ///< channels, constant ones aside, of which more than a tenth of the tokens have one value
-};
 
 /// Mutual information of all pairs of channels, in nats, of the Gaussian copula with their rank correlation (Ince et
 /// al. 2017, "A statistical framework for neuroimaging data analysis based on mutual information estimated via a

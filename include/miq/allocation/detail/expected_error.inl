@@ -48,7 +48,8 @@ inline column_costs costs_of_sums(const char* function, const double* kept, cons
   return costs;
 }
 
-inline column_costs measure_columns_on(const host_executor& exec, const column_arguments<host_memory>& given) {
+template <on_host Exec>
+column_costs measure_columns_on(const Exec& exec, const column_arguments<host_memory>& given) {
   using miq::detail::require;
   using miq::detail::shape_text;
   const auto& weights = given.weights;
@@ -153,12 +154,6 @@ inline void require_errors(const char* function, const char* name, matrix_view<c
 }
 
 }  // namespace detail
-
-inline std::vector<double> column_costs::per_weight() const {
-  std::vector<double> costs(kept.size());
-  for (std::size_t j = 0; j < costs.size(); ++j) costs[j] = mean_square[j] * conditional_variance[j];
-  return costs;
-}
 
 template <executor Exec>
 column_costs measure_columns(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,

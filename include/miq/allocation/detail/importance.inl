@@ -9,8 +9,9 @@
 #include <optional>
 #include <vector>
 
-#include <Eigen/Dense>
+#include <Eigen/Cholesky>
 
+#include <miq/allocation/detail/combine_importances.hpp>
 #include <miq/core/error.hpp>
 #include <miq/core/matrix.hpp>
 
@@ -81,8 +82,9 @@ inline void require_apart(const char* function, const char* output, const vector
 inline constexpr std::int64_t column_tile = 256;
 
 /// Mean of |W| and root of the mean of W^2 down every column, in double, rows ascending.
-inline void column_magnitudes(const host_executor& exec, matrix_view<const float> weights, double* mean_absolute,
-                              double* root_mean_square) {
+template <on_host Exec>
+void column_magnitudes(const Exec& exec, matrix_view<const float> weights, double* mean_absolute,
+                       double* root_mean_square) {
   const auto c = weights.columns();
   exec.parallel_for((c + column_tile - 1) / column_tile, [&](std::int64_t tile) {
     const auto first = tile * column_tile;
@@ -114,52 +116,8 @@ inline void column_magnitudes(const host_executor& exec, matrix_view<const float
   }
 }
 
-/// What importances are made of, on the host, a value a column; the last two only for measures that read weights.
-struct importance_sources {
-  std::span<const float> variance;
-  const float* mean;
-  const float* mean_absolute;
-  const double* weight_mean_absolute;
-  const double* weight_root_mean_square;
-};
-
-inline void combine_importances(const importance_sources& from, importance_measure measure,
-                                const std::array<double, 5>& shares, float* out) {
-  using enum importance_measure;
-  const auto measured = [&](importance_measure what, std::size_t j) -> double {
-    switch (what) {
-      case amplitude:
-        return from.mean_absolute[j];
-      case hessian:
-        return 2 * (double{from.variance[j]} + double{from.mean[j]} * double{from.mean[j]});
-      case weight:
-        return from.weight_mean_absolute[j];
-      case sensitivity:
-        return from.weight_root_mean_square[j] * double{from.mean_absolute[j]};
-      default:
-        return from.variance[j];
-    }
-  };
-  const auto c = from.variance.size();
-  std::vector<double> values(c);
-  if (measure != mixed) {
-    for (std::size_t j = 0; j < c; ++j) values[j] = measured(measure, j);
-  } else {
-    constexpr std::array parts{amplitude, hessian, weight, sensitivity, variance};
-    for (std::size_t m = 0; m < parts.size(); ++m) {
-      double largest = 0;
-      for (std::size_t j = 0; j < c; ++j) largest = std::max(largest, measured(parts[m], j));
-      if (largest > 0)
-        for (std::size_t j = 0; j < c; ++j) values[j] += shares[m] * (measured(parts[m], j) / largest);
-    }
-  }
-  for (std::size_t j = 0; j < c; ++j)
-    miq::detail::require(values[j] <= double{std::numeric_limits<float>::max()}, "importance: column ", j,
-                         " has importance ", values[j], ", beyond the range of float");
-  for (std::size_t j = 0; j < c; ++j) out[j] = static_cast<float>(values[j]);
-}
-
-inline void importance_on(const host_executor& exec, const importance_arguments<host_memory>& given) {
+template <on_host Exec>
+void importance_on(const Exec& exec, const importance_arguments<host_memory>& given) {
   using miq::detail::require;
   using enum importance_measure;
   const auto& weights = given.weights;
@@ -220,7 +178,8 @@ inline constexpr Eigen::Index cholesky_tile = 128;
 
 /// Lower Cholesky factor in place, by tiles of fixed size: diagonal tile, the tiles under it, then the rest less their
 /// products. Reads and writes the lower triangle. False if a pivot is not positive.
-inline bool factor_in_place(const host_executor& exec, column_major& a) {
+template <on_host Exec>
+bool factor_in_place(const Exec& exec, column_major& a) {
   const auto n = a.rows();
   const auto tiles = (n + cholesky_tile - 1) / cholesky_tile;
   const auto width = [&](Eigen::Index t) { return std::min(cholesky_tile, n - t * cholesky_tile); };
@@ -228,7 +187,7 @@ inline bool factor_in_place(const host_executor& exec, column_major& a) {
     return a.block(r * cholesky_tile, t * cholesky_tile, width(r), width(t));
   };
   for (Eigen::Index k = 0; k < tiles; ++k) {
-    auto diagonal = tile(k, k);
+    Eigen::Block<column_major> diagonal = tile(k, k);
     const Eigen::LLT<Eigen::MatrixXd> factored(diagonal);
     if (factored.info() != Eigen::Success) return false;
     diagonal.triangularView<Eigen::Lower>() = factored.matrixL();
@@ -247,8 +206,8 @@ inline bool factor_in_place(const host_executor& exec, column_major& a) {
 }
 
 /// Diagonal of (L L^T)^-1: squared norms of the columns of L^-1, which are solved in panels of fixed width.
-inline void inverse_diagonal(const host_executor& exec, const column_major& factor, column_major& scratch,
-                             double* diagonal) {
+template <on_host Exec>
+void inverse_diagonal(const Exec& exec, const column_major& factor, column_major& scratch, double* diagonal) {
   const auto n = factor.rows();
   exec.parallel_for((n + cholesky_tile - 1) / cholesky_tile, [&](std::int64_t panel) {
     const auto first = panel * cholesky_tile;
@@ -260,7 +219,8 @@ inline void inverse_diagonal(const host_executor& exec, const column_major& fact
   });
 }
 
-inline redundancy_result redundancy_on(const host_executor& exec, const redundancy_arguments<host_memory>& given) {
+template <on_host Exec>
+redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<host_memory>& given) {
   using miq::detail::require;
   const auto& seen = given.seen;
   const auto& nats = given.nats;
@@ -363,7 +323,8 @@ inline redundancy_result redundancy_on(const host_executor& exec, const redundan
   return result;
 }
 
-inline void group_importance_on(const host_executor& exec, const group_importance_arguments<host_memory>& given) {
+template <on_host Exec>
+void group_importance_on(const Exec& exec, const group_importance_arguments<host_memory>& given) {
   using miq::detail::require;
   const auto& [columns, labels, out, reduction] = given;
   const auto c = columns.size();

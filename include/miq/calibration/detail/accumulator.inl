@@ -26,7 +26,8 @@ inline void require_accumulator(const char* function, std::int64_t columns, cons
 }
 
 /// Throws if a value is NaN, infinite or too large. Reads the batch once, all threads.
-inline void require_usable(const host_executor& exec, const char* function, matrix_view<const float> batch) {
+template <on_host Exec>
+void require_usable(const Exec& exec, const char* function, matrix_view<const float> batch) {
   const auto columns = batch.columns();
   const auto chunk = std::max<std::int64_t>(1, 32768 / columns);
   // The executor passes on the exception of the first chunk that throws, so the first bad token is named.
@@ -66,8 +67,9 @@ inline void copy_row(const float* from, std::int64_t columns, float* to) {
 }
 
 /// Adds a complete or closed tile to totals that have memory. Does not throw.
-inline void close_tile(const host_executor& exec, totals& into, const tile& part, std::int64_t columns,
-                       matrix_view<double> difference) {
+template <on_host Exec>
+void close_tile(const Exec& exec, totals& into, const tile& part, std::int64_t columns,
+                matrix_view<double> difference) {
   const auto n = into.tokens, m = part.tokens();
   for (std::int64_t c = 0; c < columns; ++c) {
     const auto s = static_cast<std::size_t>(c);
@@ -163,7 +165,8 @@ inline void sample_batch(accumulator_state& state, matrix_view<const float> batc
   }
 }
 
-inline void add_on(const host_executor& exec, accumulator_state& state, matrix_view<const float> batch) {
+template <on_host Exec>
+void add_on(const Exec& exec, accumulator_state& state, matrix_view<const float> batch) {
   const auto columns = state.columns;
   require(batch.columns() == columns, "accumulator::add: batch must be ", shape_text("tokens", columns), ", got ",
           shape_text(batch.rows(), batch.columns()));
@@ -229,7 +232,8 @@ inline void merge_samples(const accumulator_state& a, const accumulator_state& b
   std::make_heap(heap.begin(), heap.end());
 }
 
-inline void merge_on(const host_executor& exec, accumulator_state& into, const accumulator_state& other) {
+template <on_host Exec>
+void merge_on(const Exec& exec, accumulator_state& into, const accumulator_state& other) {
   const auto columns = into.columns;
   require(other.columns == columns, "accumulator::merge: other must have ", columns, " columns, got ", other.columns);
   require(other.sample_tokens == into.sample_tokens, "accumulator::merge: other must have sample_tokens ",
@@ -284,8 +288,8 @@ inline void merge_on(const host_executor& exec, accumulator_state& into, const a
 }
 
 /// The covariance goes to `covariance` [c, c]; the rest is returned.
-inline statistics finish_into(const host_executor& exec, const accumulator_state& state,
-                              matrix_view<float> covariance) {
+template <on_host Exec>
+statistics finish_into(const Exec& exec, const accumulator_state& state, matrix_view<float> covariance) {
   require(state.tokens() > 0, "accumulator::finish: at least 1 token must have been added, got 0");
   const auto columns = state.columns;
   const auto n = static_cast<double>(state.tokens());
@@ -328,7 +332,8 @@ inline statistics finish_into(const host_executor& exec, const accumulator_state
   return out;
 }
 
-inline statistics finish_on(const host_executor& exec, const accumulator_state& state) {
+template <on_host Exec>
+statistics finish_on(const Exec& exec, const accumulator_state& state) {
   matrix<float> covariance(state.columns, state.columns);
   auto out = finish_into(exec, state, covariance);
   out.covariance = std::move(covariance);

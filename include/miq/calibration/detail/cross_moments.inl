@@ -62,7 +62,8 @@ class cross_tile {
 };
 
 /// Adds the incomplete tile to totals that have memory. Does not throw.
-inline void close_cross_tile(const host_executor& exec, cross_state& state, cross_tile& part) {
+template <on_host Exec>
+void close_cross_tile(const Exec& exec, cross_state& state, cross_tile& part) {
   part.prepare(exec, state);
   if (state.closed > 0) part.compare(state);
   const auto across = blocks_of(state.second.columns);
@@ -174,7 +175,8 @@ void add_cross_on(const host_executor& exec, cross_state& state, matrix_view<con
   }
 }
 
-inline void merge_cross_on(const host_executor& exec, cross_state& into, const cross_state& other) {
+template <on_host Exec>
+void merge_cross_on(const Exec& exec, cross_state& into, const cross_state& other) {
   using miq::detail::require;
   using miq::detail::shape_text;
   require(other.first.columns == into.first.columns && other.second.columns == into.second.columns,
@@ -215,7 +217,8 @@ inline void merge_cross_on(const host_executor& exec, cross_state& into, const c
   into.closed += m;
 }
 
-inline cross_statistics finish_cross_on(const host_executor& exec, const cross_state& state) {
+template <on_host Exec>
+cross_statistics finish_cross_on(const Exec& exec, const cross_state& state) {
   miq::detail::require(state.tokens() > 0, "cross_moments::finish: at least 1 token must have been added, got 0");
   const auto a = state.first.columns, b = state.second.columns;
   const auto n = static_cast<double>(state.tokens());

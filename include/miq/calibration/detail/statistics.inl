@@ -21,7 +21,8 @@ void require_hessian(const statistics_view<Space>& seen, const matrix_view<float
           "hessian: hessian must not overlap the covariance");
 }
 
-inline void hessian_on(const host_executor& exec, const statistics_view<>& seen, matrix_view<float> out) {
+template <on_host Exec>
+void hessian_on(const Exec& exec, const statistics_view<>& seen, matrix_view<float> out) {
   require_hessian(seen, out);
   const auto columns = seen.covariance.columns();
   constexpr std::int64_t strip = 32;

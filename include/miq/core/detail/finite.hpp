@@ -13,8 +13,8 @@
 namespace miq::detail {
 
 /// Throws `invalid_argument` if a value is NaN or infinite; names the first by row, then column.
-inline void require_finite(const host_executor& exec, matrix_view<const float> m, const char* function,
-                           const char* argument) {
+template <on_host Exec>
+void require_finite(const Exec& exec, matrix_view<const float> m, const char* function, const char* argument) {
   constexpr std::int64_t tile = 16;
   exec.parallel_for((m.rows() + tile - 1) / tile, [&](std::int64_t task) {
     for (auto r = task * tile; r < std::min(m.rows(), (task + 1) * tile); ++r) {

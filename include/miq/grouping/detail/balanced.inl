@@ -16,9 +16,9 @@ namespace miq::grouping {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline assignment_result solve_assignment(const host_executor& exec, matrix_view<const double> costs,
-                                          std::span<const std::int64_t> minimum,
-                                          std::span<const std::int64_t> maximum) {
+template <on_host Exec>
+assignment_result solve_assignment(const Exec& exec, matrix_view<const double> costs,
+                                   std::span<const std::int64_t> minimum, std::span<const std::int64_t> maximum) {
   const std::int64_t n = costs.rows(), k = costs.columns();
   bounded_flow flow(exec, costs, minimum, maximum);
   flow.solve();
@@ -44,9 +44,9 @@ inline assignment_result solve_assignment(const host_executor& exec, matrix_view
   return result;
 }
 
-inline assignment_result bounded_assignment_on(const host_executor& exec, matrix_view<const double> costs,
-                                               std::span<const std::int64_t> minimum,
-                                               std::span<const std::int64_t> maximum) {
+template <on_host Exec>
+assignment_result bounded_assignment_on(const Exec& exec, matrix_view<const double> costs,
+                                        std::span<const std::int64_t> minimum, std::span<const std::int64_t> maximum) {
   using miq::detail::require;
   const std::int64_t n = costs.rows(), k = costs.columns();
   require(!costs.empty(), "bounded_assignment: costs must be [n, k] with n and k at least 1, got ",
@@ -203,8 +203,9 @@ inline double move_to_means(const matrix<float>& points, const std::vector<std::
 }
 
 /// @param begun  share of the whole that was done before
-inline balanced_result balance(const host_executor& exec, matrix_view<const float> points,
-                               const balanced_options& options, const char* function, double begun) {
+template <on_host Exec>
+balanced_result balance(const Exec& exec, matrix_view<const float> points, const balanced_options& options,
+                        const char* function, double begun) {
   using miq::detail::report_progress;
   const std::int64_t n = points.rows(), d = points.columns(), k = options.groups;
   report_progress(options.progress, "k-means", begun);
@@ -263,8 +264,8 @@ inline balanced_result balance(const host_executor& exec, matrix_view<const floa
   return result;
 }
 
-inline balanced_result balanced_kmeans_on(const host_executor& exec, matrix_view<const float> points,
-                                          const balanced_options& options) {
+template <on_host Exec>
+balanced_result balanced_kmeans_on(const Exec& exec, matrix_view<const float> points, const balanced_options& options) {
   miq::detail::require(!points.empty(), "balanced_kmeans: points must be [n, d] with n and d at least 1, got ",
                        miq::detail::shape_text(points.rows(), points.columns()));
   require_balanced_options(options, points.rows(), "balanced_kmeans");
@@ -274,8 +275,9 @@ inline balanced_result balanced_kmeans_on(const host_executor& exec, matrix_view
   return balance(exec, points, options, "balanced_kmeans", 0);
 }
 
-inline balanced_result balanced_spectral_on(const host_executor& exec, matrix_view<const float> affinity,
-                                            const balanced_options& options) {
+template <on_host Exec>
+balanced_result balanced_spectral_on(const Exec& exec, matrix_view<const float> affinity,
+                                     const balanced_options& options) {
   using miq::detail::require;
   const std::int64_t n = affinity.rows();
   require(n > 0, "balanced_spectral: affinity must be [n, n] with n at least 1, got ",

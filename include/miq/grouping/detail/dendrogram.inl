@@ -85,8 +85,8 @@ inline std::vector<std::int64_t> dendrogram::leaf_order() const {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline double cophenetic_correlation_on(const host_executor& exec, const dendrogram& tree,
-                                        matrix_view<const float> distance) {
+template <on_host Exec>
+double cophenetic_correlation_on(const Exec& exec, const dendrogram& tree, matrix_view<const float> distance) {
   using miq::detail::require;
   require_distance(exec, distance, "cophenetic_correlation");
   const std::int64_t n = distance.rows();

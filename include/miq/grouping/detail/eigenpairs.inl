@@ -1,6 +1,5 @@
 #pragma once
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,6 +9,7 @@
 
 #include <miq/core/detail/matrix_product.hpp>
 #include <miq/core/random.hpp>
+#include <miq/grouping/detail/dense_eigensolver.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
 
 namespace miq::grouping {
@@ -26,8 +26,9 @@ constexpr std::int64_t product_tile = 128;
 inline std::int64_t sum_tile(std::int64_t n) { return std::max<std::int64_t>(256, (n + 31) / 32); }
 
 /// out = scale * symmetric * block
-inline void product(const host_executor& exec, matrix_view<const float> symmetric, float scale,
-                    matrix_view<const float> block, matrix_view<float> out) {
+template <on_host Exec>
+void product(const Exec& exec, matrix_view<const float> symmetric, float scale, matrix_view<const float> block,
+             matrix_view<float> out) {
   const std::int64_t n = symmetric.rows();
   exec.parallel_for((n + product_tile - 1) / product_tile, [&](std::int64_t t) {
     const std::int64_t first = t * product_tile;
@@ -40,8 +41,9 @@ inline void product(const host_executor& exec, matrix_view<const float> symmetri
 }
 
 /// a^T b in double precision, for a [n, p] and b [n, q].
-inline Eigen::MatrixXd inner_products(const host_executor& exec, matrix_view<const float> a, matrix_view<const float> b,
-                                      matrix<float>& scratch) {
+template <on_host Exec>
+Eigen::MatrixXd inner_products(const Exec& exec, matrix_view<const float> a, matrix_view<const float> b,
+                               matrix<float>& scratch) {
   const std::int64_t n = a.rows(), p = a.columns(), q = b.columns(), tile = sum_tile(n);
   const std::int64_t tiles = (n + tile - 1) / tile;
   if (scratch.size() < tiles * p * q) scratch = matrix<float>(tiles, p * q, exec.resource());
@@ -66,8 +68,9 @@ inline Eigen::MatrixXd inner_products(const host_executor& exec, matrix_view<con
 }
 
 /// out (+)= sign * a * factors, for a [n, p] and factors [p, q] rounded to single precision.
-inline void combine(const host_executor& exec, matrix_view<const float> a, const Eigen::MatrixXd& factors, float sign,
-                    bool keep, matrix_view<float> out) {
+template <on_host Exec>
+void combine(const Exec& exec, matrix_view<const float> a, const Eigen::MatrixXd& factors, float sign, bool keep,
+             matrix_view<float> out) {
   const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rounded = factors.cast<float>();
   const std::int64_t n = a.rows();
   exec.parallel_for((n + product_tile - 1) / product_tile, [&](std::int64_t t) {
@@ -86,8 +89,9 @@ inline matrix_view<float> columns_of(matrix<float>& m, std::int64_t first, std::
 
 /// Rayleigh quotients of the columns of `vectors` and the largest residual norm, from their images under the scaled
 /// matrix; puts the pairs in descending order of the quotients and fixes signs.
-inline eigenpairs_result pairs_of_images(const host_executor& exec, matrix_view<const float> images, float scale,
-                                         double norm, matrix_view<const float> vectors) {
+template <on_host Exec>
+eigenpairs_result pairs_of_images(const Exec& exec, matrix_view<const float> images, float scale, double norm,
+                                  matrix_view<const float> vectors) {
   const std::int64_t n = vectors.rows(), count = vectors.columns();
   // Each column's sums in one fixed order of rows.
   std::vector<double> quotients(static_cast<std::size_t>(count)), residuals(static_cast<std::size_t>(count));
@@ -141,8 +145,9 @@ inline eigenpairs_result pairs_of_images(const host_executor& exec, matrix_view<
 }
 
 /// The same, from a fresh product.
-inline eigenpairs_result measured_pairs(const host_executor& exec, matrix_view<const float> symmetric, float scale,
-                                        double norm, const matrix<float>& vectors) {
+template <on_host Exec>
+eigenpairs_result measured_pairs(const Exec& exec, matrix_view<const float> symmetric, float scale, double norm,
+                                 const matrix<float>& vectors) {
   matrix<float> images(vectors.rows(), vectors.columns(), exec.resource());
   product(exec, symmetric, scale, vectors, images);
   return pairs_of_images(exec, images, scale, norm, vectors);
@@ -156,7 +161,8 @@ inline float scale_for(float most) {
   return std::ldexp(1.0F, std::clamp(-exponent, -126, 126));
 }
 
-inline float power_of_two_scale(const host_executor& exec, matrix_view<const float> symmetric) {
+template <on_host Exec>
+float power_of_two_scale(const Exec& exec, matrix_view<const float> symmetric) {
   const std::int64_t n = symmetric.rows();
   std::vector<float> largest(static_cast<std::size_t>((n + 63) / 64), 0.0F);
   exec.parallel_for((n + 63) / 64, [&](std::int64_t t) {
@@ -170,14 +176,15 @@ inline float power_of_two_scale(const host_executor& exec, matrix_view<const flo
   return scale_for(*std::max_element(largest.begin(), largest.end()));
 }
 
-inline eigenpairs_result dense_eigenpairs(const host_executor& exec, matrix_view<const float> symmetric, int count,
-                                          float scale) {
+template <on_host Exec>
+eigenpairs_result dense_eigenpairs(const Exec& exec, matrix_view<const float> symmetric, int count, float scale) {
   const std::int64_t n = symmetric.rows();
   const eigen_on_one_thread guard;
   Eigen::MatrixXd copy(n, n);
   for (std::int64_t r = 0; r < n; ++r)
     for (std::int64_t c = 0; c < n; ++c) copy(c, r) = static_cast<double>(symmetric(r, c)) * static_cast<double>(scale);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(copy);
+  dense_eigensolver solver;
+  solver.compute(copy);
   if (solver.info() != Eigen::Success)
     throw numerical_error(miq::detail::join_message(
         "largest_eigenpairs: the dense solver did not converge for a matrix of ", miq::detail::shape_text(n, n)));
@@ -210,10 +217,11 @@ inline krylov_shape krylov_shape_for(std::int64_t n, std::int64_t count, std::in
 }
 
 /// Where the vectors of the block iteration lie on the host, and what is done with all of their rows.
+template <on_host Exec>
 class host_krylov_space {
  public:
-  host_krylov_space(const host_executor& exec, matrix_view<const float> symmetric, float scale,
-                    const krylov_shape& shape, std::uint64_t seed)
+  host_krylov_space(const Exec& exec, matrix_view<const float> symmetric, float scale, const krylov_shape& shape,
+                    std::uint64_t seed)
       : exec_(exec),
         symmetric_(symmetric),
         scale_(scale),
@@ -267,7 +275,7 @@ class host_krylov_space {
   }
 
  private:
-  const host_executor& exec_;
+  const Exec& exec_;
   matrix_view<const float> symmetric_;
   float scale_;
   matrix<float> basis_;    // [n, basis]
@@ -326,7 +334,9 @@ class block_krylov {
       // The first pass of an expansion was made by `expand`.
       if (size_ > 0 && (pass > 0 || products_ == 0)) space_.leave_basis(size_, space_.inside(size_));
       const Eigen::MatrixXd gram = space_.gram();
-      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(0.5 * (gram + gram.transpose()));
+      const Eigen::MatrixXd symmetric = 0.5 * (gram + gram.transpose());
+      dense_eigensolver solver;
+      solver.compute(symmetric);
       if (solver.info() != Eigen::Success) return false;
       const auto& squares = solver.eigenvalues();
       const double largest = squares(block_ - 1);
@@ -366,7 +376,8 @@ class block_krylov {
   }
 
   bool solve_projected() {
-    ritz_.compute(projected_.topLeftCorner(size_, size_));
+    const Eigen::MatrixXd inside = projected_.topLeftCorner(size_, size_);
+    ritz_.compute(inside);
     if (ritz_.info() != Eigen::Success) return false;
     norm_ = std::max({norm_, std::abs(ritz_.eigenvalues()(0)), std::abs(ritz_.eigenvalues()(size_ - 1))});
     return true;
@@ -400,7 +411,7 @@ class block_krylov {
   std::int64_t most_;  // vectors of the basis
   const eigenpairs_options& options_;
   Eigen::MatrixXd projected_;
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> ritz_;
+  dense_eigensolver ritz_;
   std::int64_t size_ = 0;  // vectors of the basis in use
   double norm_ = 0;        // of the scaled matrix, as far as it is known
   int products_ = 0;
@@ -431,8 +442,9 @@ inline void conclude_pairs(eigenpairs_result& result, int products, const eigenp
 }
 
 /// Without the checks of the matrix.
-inline eigenpairs_result largest_eigenpairs_unchecked(const host_executor& exec, matrix_view<const float> symmetric,
-                                                      int count, const eigenpairs_options& options) {
+template <on_host Exec>
+eigenpairs_result largest_eigenpairs_unchecked(const Exec& exec, matrix_view<const float> symmetric, int count,
+                                               const eigenpairs_options& options) {
   const float scale = power_of_two_scale(exec, symmetric);
   const auto shape = krylov_shape_for(symmetric.rows(), count, options.dense_up_to);
   eigenpairs_result result;
@@ -450,6 +462,12 @@ inline eigenpairs_result largest_eigenpairs_unchecked(const host_executor& exec,
   return result;
 }
 
+#if defined(MIQ_CUDA_PRECOMPILED)
+extern template eigenpairs_result largest_eigenpairs_unchecked(const host_executor&, matrix_view<const float>, int,
+                                                               const eigenpairs_options&);
+extern template eigenpairs_result dense_eigenpairs(const host_executor&, matrix_view<const float>, int, float);
+#endif
+
 /// Throws unless options and matrix fit each other.
 inline void require_eigenpairs_options(std::int64_t n, std::int64_t count, const eigenpairs_options& options) {
   using miq::detail::require;
@@ -460,8 +478,9 @@ inline void require_eigenpairs_options(std::int64_t n, std::int64_t count, const
   require(options.dense_up_to >= 0, "largest_eigenpairs: dense_up_to must not be negative, got ", options.dense_up_to);
 }
 
-inline eigenpairs_result largest_eigenpairs_on(const host_executor& exec, matrix_view<const float> symmetric, int count,
-                                               const eigenpairs_options& options) {
+template <on_host Exec>
+eigenpairs_result largest_eigenpairs_on(const Exec& exec, matrix_view<const float> symmetric, int count,
+                                        const eigenpairs_options& options) {
   require_symmetric(exec, symmetric, "largest_eigenpairs", "symmetric", sign_rule::any, diagonal_rule::any);
   require_eigenpairs_options(symmetric.rows(), count, options);
   return largest_eigenpairs_unchecked(exec, symmetric, count, options);

@@ -182,11 +182,9 @@ eigenpairs_result largest_eigenpairs_on_machine(const Machine& machine, const fl
   matrix<float> copy(n, n);
   machine.fetch_rows(symmetric, leading, n, n, copy.data());
   const host_executor host;
-  auto dense = options;
-  dense.dense_up_to = n;
-  result = largest_eigenpairs_unchecked(host, copy, count, dense);
+  result = dense_eigenpairs(host, copy.view(), count, power_of_two_scale(host, copy.view()));
   if (at.shape.block > 0) result.solver = eigen_solver::fallback;
-  result.products = products;
+  conclude_pairs(result, products, options);
   return result;
 }
 

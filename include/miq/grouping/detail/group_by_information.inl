@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <miq/core/matrix.hpp>
+#include <miq/grouping/detail/information_grouping_checks.hpp>
 #include <miq/information/affinity.hpp>
 
 namespace miq::grouping {
@@ -14,9 +15,9 @@ namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
 /// Normalised information, negative values as 0; returns how many pairs had them.
-inline std::int64_t write_affinity(const host_executor& exec, matrix_view<const float> mi,
-                                   vector_view<const float> entropies, information::normalisation how,
-                                   matrix_view<float> out) {
+template <on_host Exec>
+std::int64_t write_affinity(const Exec& exec, matrix_view<const float> mi, vector_view<const float> entropies,
+                            information::normalisation how, matrix_view<float> out) {
   using information::normalisation;
   if (how == normalisation::information_coefficient || how == normalisation::correlation)
     return information::affinity(exec, mi, out).clipped;
@@ -35,8 +36,9 @@ inline std::int64_t write_affinity(const host_executor& exec, matrix_view<const 
 }
 
 /// sqrt(1 - a^2), or from the information where the affinity is not bounded or the exponential is more accurate.
-inline void write_distance(const host_executor& exec, matrix_view<const float> mi, matrix_view<const float> affinity,
-                           information::normalisation how, matrix_view<float> out) {
+template <on_host Exec>
+void write_distance(const Exec& exec, matrix_view<const float> mi, matrix_view<const float> affinity,
+                    information::normalisation how, matrix_view<float> out) {
   using information::normalisation;
   if (how == normalisation::information_coefficient || how == normalisation::correlation ||
       how == normalisation::none) {
@@ -50,28 +52,11 @@ inline void write_distance(const host_executor& exec, matrix_view<const float> m
 }
 
 /// What can be said against the options before any work is done.
-inline void require_grouping_options(const information_grouping_options& options, std::int64_t columns) {
-  using miq::detail::require;
-  require(columns > 0, "group_by_information: mi must have at least one column, got 0");
-  require(options.groups >= 0 && options.groups <= columns, "group_by_information: groups must be 0 (chosen) to ",
-          columns, ", the number of columns, got ", options.groups);
-  require(options.groups > 0 || options.max_groups >= 2, "group_by_information: max_groups must be at least 2, got ",
-          options.max_groups);
-  const bool hierarchical = options.method == grouping_method::hierarchical;
-  require(!(options.balanced && hierarchical),
-          "group_by_information: balanced groups need grouping_method::spectral or kmeans; a cut of a tree has the "
-          "sizes that it has");
-  require(options.groups > 0 || options.criterion == group_count_criterion::silhouette ||
-              (options.method == grouping_method::spectral && !options.balanced),
-          "group_by_information: group_count_criterion::eigengap belongs to grouping_method::spectral without balance; "
-          "use silhouette");
-  require(options.multiple >= 1, "group_by_information: multiple must be at least 1, got ", options.multiple);
-}
-
-inline information_grouping_result group_by_information_on(const host_executor& exec, matrix_view<const float> mi,
-                                                           vector_view<const float> entropies,
-                                                           const information_grouping_options& options,
-                                                           const progress_callback& progress) {
+template <on_host Exec>
+information_grouping_result group_by_information_on(const Exec& exec, matrix_view<const float> mi,
+                                                    vector_view<const float> entropies,
+                                                    const information_grouping_options& options,
+                                                    const progress_callback& progress) {
   using miq::detail::require;
   const auto columns = mi.columns();
   require_grouping_options(options, columns);

@@ -10,8 +10,9 @@ namespace miq::grouping {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline group_count_result choose_group_count_on(const host_executor& exec, matrix_view<const float> affinity,
-                                                matrix_view<const float> distance, const group_count_options& options) {
+template <on_host Exec>
+group_count_result choose_group_count_on(const Exec& exec, matrix_view<const float> affinity,
+                                         matrix_view<const float> distance, const group_count_options& options) {
   using miq::detail::report_progress;
   using miq::detail::require;
   require_spectral_options(options, "choose_group_count");

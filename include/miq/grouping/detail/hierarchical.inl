@@ -64,7 +64,8 @@ inline std::vector<tree_pair> parts_of(const std::vector<chain_merge>& merges) {
 
 /// Prim's algorithm from column 0. Columns in the order in which the tree reaches them, each with the length of its
 /// edge, are all that single linkage needs: the groups below a height are the runs without a longer edge.
-inline dendrogram single_linkage(const host_executor& exec, matrix_view<const float> distance) {
+template <on_host Exec>
+dendrogram single_linkage(const Exec& exec, matrix_view<const float> distance) {
   const std::int64_t n = distance.rows();
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   // The columns not yet reached, ascending, their distances to the tree, and the lowest column among the nearest.
@@ -134,7 +135,8 @@ inline dendrogram single_linkage(const host_executor& exec, matrix_view<const fl
   return tree_of(parts, std::move(heights));
 }
 
-inline dendrogram linkage_on(const host_executor& exec, matrix_view<const float> distance, linkage_method method) {
+template <on_host Exec>
+dendrogram linkage_on(const Exec& exec, matrix_view<const float> distance, linkage_method method) {
   using miq::detail::require;
   require(method != linkage_method::ward,
           "linkage: Ward's method is not defined by distances; give ward_linkage the coordinates of the points");
@@ -177,7 +179,8 @@ inline dendrogram linkage_on(const host_executor& exec, matrix_view<const float>
   return tree_of(parts, std::move(heights));
 }
 
-inline dendrogram ward_linkage_on(const host_executor& exec, matrix_view<const float> points) {
+template <on_host Exec>
+dendrogram ward_linkage_on(const Exec& exec, matrix_view<const float> points) {
   using miq::detail::require;
   const std::int64_t n = points.rows(), d = points.columns();
   require(!points.empty(), "ward_linkage: points must be [n, d] with n and d at least 1, got ",

@@ -275,7 +275,8 @@ struct centred_points {
   double variance = 0;  // mean over the coordinates, of the scaled points
 };
 
-inline centred_points centre_points(const host_executor& exec, matrix_view<const float> points) {
+template <on_host Exec>
+centred_points centre_points(const Exec& exec, matrix_view<const float> points) {
   const std::int64_t n = points.rows(), d = points.columns();
   centred_points result{matrix<float>(n, d, exec.resource()), std::vector<double>(static_cast<std::size_t>(d), 0.0)};
   for (std::int64_t i = 0; i < n; ++i)
@@ -332,8 +333,8 @@ inline void number_groups(std::span<const std::int32_t> labels, matrix_view<cons
   }
 }
 
-inline kmeans_result kmeans_on(const host_executor& exec, matrix_view<const float> points,
-                               const kmeans_options& options) {
+template <on_host Exec>
+kmeans_result kmeans_on(const Exec& exec, matrix_view<const float> points, const kmeans_options& options) {
   const std::int64_t n = points.rows(), d = points.columns();
   require_kmeans_options(n, d, options);
   const auto centred = centre_points(exec, points);

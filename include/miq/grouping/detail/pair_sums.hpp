@@ -30,8 +30,9 @@ inline double gathered_sum(const float* row, const std::int32_t* columns, std::i
 }
 
 /// [merges], in double precision, by tiles of rows that depend on n alone.
-inline std::vector<double> sums_between(const host_executor& exec, matrix_view<const float> distance,
-                                        const std::vector<tree_pair>& merges) {
+template <on_host Exec>
+std::vector<double> sums_between(const Exec& exec, matrix_view<const float> distance,
+                                 const std::vector<tree_pair>& merges) {
   const auto n = static_cast<std::int64_t>(merges.size()) + 1;
   const std::size_t clusters = merges.size() * 2 + 1;
   const auto at = [](std::int64_t c) { return static_cast<std::size_t>(c); };

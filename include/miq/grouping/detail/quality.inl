@@ -38,8 +38,8 @@ inline group_information information_of_sums(const partition& groups, std::span<
 
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline group_information describe_groups_on(const host_executor& exec, matrix_view<const float> mi,
-                                            const partition& groups) {
+template <on_host Exec>
+group_information describe_groups_on(const Exec& exec, matrix_view<const float> mi, const partition& groups) {
   using miq::detail::require;
   const std::int64_t n = mi.rows(), k = groups.groups();
   require(n == mi.columns() && n == groups.columns(), "describe_groups: mi must be ",

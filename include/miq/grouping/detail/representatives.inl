@@ -30,11 +30,12 @@ inline constexpr float smallest_residual = 0x1.0p-22F;
 
 /// Pivoted Cholesky factorisation of one group's correlations. The matrix shrinks: after each panel the columns chosen
 /// in it are left out, and the others lose what these explain.
+template <on_host Exec>
 class pivot_choice {
  public:
   /// @param correlations  scratch of members^2
   /// @param price         of each column of the layer, what its residual is multiplied with
-  pivot_choice(const host_executor& exec, matrix_view<const float> hessian, std::span<const std::int64_t> members,
+  pivot_choice(const Exec& exec, matrix_view<const float> hessian, std::span<const std::int64_t> members,
                double damping, float* correlations, const std::vector<double>& price)
       : exec_(exec),
         n_(static_cast<std::int64_t>(members.size())),
@@ -140,7 +141,7 @@ class pivot_choice {
     });
   }
 
-  const host_executor& exec_;
+  const Exec& exec_;
   std::int64_t n_;        // columns that are left
   std::int64_t leading_;  // of the matrix
   float* a_;              // its lower triangle, less what panels before explain
@@ -150,8 +151,9 @@ class pivot_choice {
   const std::vector<double>& price_;
 };
 
-inline representatives_result order_by_representatives_on(const host_executor& exec,
-                                                          const representatives_arguments<host_memory>& given) {
+template <on_host Exec>
+representatives_result order_by_representatives_on(const Exec& exec,
+                                                   const representatives_arguments<host_memory>& given) {
   using miq::detail::require;
   const auto& hessian = given.hessian;
   const auto& groups = given.groups;

@@ -22,8 +22,9 @@ inline void require_silhouette_groups(std::int64_t n, const partition& groups) {
 }
 
 /// Mean width, without the checks; widths in double precision, [n].
-inline double silhouette_widths(const host_executor& exec, matrix_view<const float> distance, const partition& groups,
-                                std::vector<double>& widths) {
+template <on_host Exec>
+double silhouette_widths(const Exec& exec, matrix_view<const float> distance, const partition& groups,
+                         std::vector<double>& widths) {
   const std::int64_t n = distance.rows(), k = groups.groups();
   const auto labels = groups.labels();
   std::vector<double> sizes(static_cast<std::size_t>(k));
@@ -65,8 +66,9 @@ inline double silhouette_widths(const host_executor& exec, matrix_view<const flo
   return total / static_cast<double>(n);
 }
 
-inline double silhouette_on(const host_executor& exec, matrix_view<const float> distance, const partition& groups,
-                            vector_view<float> widths, bool write) {
+template <on_host Exec>
+double silhouette_on(const Exec& exec, matrix_view<const float> distance, const partition& groups,
+                     vector_view<float> widths, bool write) {
   using miq::detail::require;
   require_distance(exec, distance, "silhouette");
   const std::int64_t n = distance.rows();

@@ -44,8 +44,8 @@ spectral_result spectral_result_of(const affinity_graph& graph, eigenpairs_resul
   return result;
 }
 
-inline spectral_result spectral_on(const host_executor& exec, matrix_view<const float> affinity,
-                                   const spectral_options& options) {
+template <on_host Exec>
+spectral_result spectral_on(const Exec& exec, matrix_view<const float> affinity, const spectral_options& options) {
   require_spectral_shape(options, affinity.rows(), affinity.columns());
   const auto graph = graph_of(exec, affinity, "spectral");
   eigenpairs_result pairs;

@@ -81,7 +81,8 @@ inline affinity_graph graph_of_degrees(const std::vector<double>& degrees) {
 }
 
 /// Checks the affinities and finds their graph.
-inline affinity_graph graph_of(const host_executor& exec, matrix_view<const float> affinity, const char* function) {
+template <on_host Exec>
+affinity_graph graph_of(const Exec& exec, matrix_view<const float> affinity, const char* function) {
   require_symmetric(exec, affinity, function, "affinity", sign_rule::not_negative, diagonal_rule::any);
   const std::int64_t n = affinity.rows();
   constexpr std::int64_t tile = 64;
@@ -98,9 +99,9 @@ inline affinity_graph graph_of(const host_executor& exec, matrix_view<const floa
 }
 
 /// The largest eigenpairs of the normalised affinities of the connected columns.
-inline eigenpairs_result normalised_eigenpairs(const host_executor& exec, matrix_view<const float> affinity,
-                                               const affinity_graph& graph, int count,
-                                               const eigenpairs_options& options) {
+template <on_host Exec>
+eigenpairs_result normalised_eigenpairs(const Exec& exec, matrix_view<const float> affinity,
+                                        const affinity_graph& graph, int count, const eigenpairs_options& options) {
   const auto n = static_cast<std::int64_t>(graph.connected.size());
   matrix<float> normalised(n, n, exec.resource());
   constexpr std::int64_t tile = 64;
@@ -203,8 +204,9 @@ partition divide_with(const Cluster& cluster, const affinity_graph& graph, const
   return with_isolated(graph, clusters.groups, groups);
 }
 
-inline partition divide(const host_executor& exec, const affinity_graph& graph, const matrix<float>& vectors,
-                        std::int64_t groups, const kmeans_options& options, kmeans_result& clusters) {
+template <on_host Exec>
+partition divide(const Exec& exec, const affinity_graph& graph, const matrix<float>& vectors, std::int64_t groups,
+                 const kmeans_options& options, kmeans_result& clusters) {
   return divide_with(
       [&](const matrix<float>& points, const kmeans_options& how) { return kmeans_on(exec, points, how); }, graph,
       vectors, groups, options, clusters, exec.resource());

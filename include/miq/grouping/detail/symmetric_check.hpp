@@ -25,8 +25,9 @@ inline void require_square(std::int64_t rows, std::int64_t columns, const char* 
 
 /// Throws invalid_argument unless `m` is square, not empty, finite, symmetric to the bit (-0 equals 0), and keeps to
 /// the rules. The message names the first element, by tiles of 64 rows and columns, that does not.
-inline void require_symmetric(const host_executor& exec, matrix_view<const float> m, const char* function,
-                              const char* argument, sign_rule sign, diagonal_rule diagonal) {
+template <on_host Exec>
+void require_symmetric(const Exec& exec, matrix_view<const float> m, const char* function, const char* argument,
+                       sign_rule sign, diagonal_rule diagonal) {
   using miq::detail::require;
   require_square(m.rows(), m.columns(), function, argument);
   constexpr std::int64_t tile = 64;
@@ -78,7 +79,8 @@ inline void require_symmetric(const host_executor& exec, matrix_view<const float
   });
 }
 
-inline void require_distance(const host_executor& exec, matrix_view<const float> distance, const char* function) {
+template <on_host Exec>
+void require_distance(const Exec& exec, matrix_view<const float> distance, const char* function) {
   require_symmetric(exec, distance, function, "distance", sign_rule::not_negative, diagonal_rule::zero);
 }
 

@@ -23,8 +23,8 @@ void require_information_shape(const char* function, const matrix_view<const flo
 }
 
 /// The same, and of the information.
-inline void require_information(const host_executor& exec, const char* function, matrix_view<const float> mi,
-                                matrix_view<float> out) {
+template <on_host Exec>
+void require_information(const Exec& exec, const char* function, matrix_view<const float> mi, matrix_view<float> out) {
   require_information_shape(function, mi, out);
   require_finite_upper(exec, function, "mi", mi);
 }
@@ -57,8 +57,8 @@ std::int64_t map_information(const host_executor& exec, matrix_view<const float>
 }
 
 /// sqrt(1 - exp(-2 I)).
-inline std::int64_t write_information_coefficient(const host_executor& exec, matrix_view<const float> mi,
-                                                  matrix_view<float> out) {
+template <on_host Exec>
+std::int64_t write_information_coefficient(const Exec& exec, matrix_view<const float> mi, matrix_view<float> out) {
   return map_information(exec, mi, out, [](wide_lanes x) {
     const auto square = one_minus_exponential(x * -2.0);
     double root[double_lanes];
@@ -67,12 +67,14 @@ inline std::int64_t write_information_coefficient(const host_executor& exec, mat
   });
 }
 
-inline affinity_result affinity_on(const host_executor& exec, matrix_view<const float> mi, matrix_view<float> out) {
+template <on_host Exec>
+affinity_result affinity_on(const Exec& exec, matrix_view<const float> mi, matrix_view<float> out) {
   require_information(exec, "affinity", mi, out);
   return {write_information_coefficient(exec, mi, out), 0};
 }
 
-inline affinity_result distance_on(const host_executor& exec, matrix_view<const float> mi, matrix_view<float> out) {
+template <on_host Exec>
+affinity_result distance_on(const Exec& exec, matrix_view<const float> mi, matrix_view<float> out) {
   require_information(exec, "distance", mi, out);
   return {map_information(exec, mi, out, [](wide_lanes x) { return exponential(-x); }), 0};
 }

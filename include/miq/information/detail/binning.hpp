@@ -164,9 +164,10 @@ inline void require_histogram_options(const char* function, const histogram_opti
 }
 
 /// All channels cut into bins; what happened is counted in `result`.
-inline binned_channels bin_channels(const host_executor& exec, const char* function, matrix_view<const float> samples,
-                                    const histogram_options& options, const progress_callback& progress, double share,
-                                    histogram_result& result) {
+template <on_host Exec>
+binned_channels bin_channels(const Exec& exec, const char* function, matrix_view<const float> samples,
+                             const histogram_options& options, const progress_callback& progress, double share,
+                             histogram_result& result) {
   require_histogram_options(function, options);
   require_samples(exec, function, samples, 2);
   require(samples.rows() <= 0x7FFFFFFF, function, ": samples must hold at most 2^31 - 1 tokens, got ", samples.rows());

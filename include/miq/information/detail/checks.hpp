@@ -16,8 +16,8 @@ using miq::detail::require;
 using miq::detail::shape_text;
 
 /// Throws if a value right of the diagonal is NaN or infinite, naming the first.
-inline void require_finite_upper(const host_executor& exec, const char* function, const char* name,
-                                 matrix_view<const float> m) {
+template <on_host Exec>
+void require_finite_upper(const Exec& exec, const char* function, const char* name, matrix_view<const float> m) {
   constexpr std::int64_t step = miq::detail::lanes;
   using miq::detail::float_lanes;
   exec.parallel_for(m.rows(), [&](std::int64_t i) {

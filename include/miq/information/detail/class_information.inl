@@ -132,10 +132,11 @@ inline double ross_information(const label_classes& classes, std::int64_t neighb
          static_cast<double>(sum) * digamma_table::unit / static_cast<double>(count);
 }
 
-inline class_information_result class_information_on(const host_executor& exec, vector_view<const std::int32_t> labels,
-                                                     matrix_view<const float> samples, vector_view<float> mi,
-                                                     const class_information_options& options,
-                                                     const progress_callback& progress) {
+template <on_host Exec>
+class_information_result class_information_on(const Exec& exec, vector_view<const std::int32_t> labels,
+                                              matrix_view<const float> samples, vector_view<float> mi,
+                                              const class_information_options& options,
+                                              const progress_callback& progress) {
   const char* const name = "class_information";
   constexpr std::int64_t most_tokens = std::int64_t{1} << 24;
   require(options.neighbours >= 1, name, ": neighbours must be at least 1, got ", options.neighbours);

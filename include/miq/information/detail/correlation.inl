@@ -49,9 +49,10 @@ inline std::vector<double> inverse_variances(const calibration::statistics_view<
 
 /// `mi(i, j) = -1/2 ln(1 - C_ij^2 / (C_ii C_jj))`, with the inverses of the variances given apart (0: constant), so
 /// that `mi` may be the covariance itself. Returns how many pairs were clamped.
-inline std::int64_t write_gaussian_information(const host_executor& exec, matrix_view<const float> covariances,
-                                               const std::vector<double>& inverse_variance, matrix_view<float> mi,
-                                               float max_correlation) {
+template <on_host Exec>
+std::int64_t write_gaussian_information(const Exec& exec, matrix_view<const float> covariances,
+                                        const std::vector<double>& inverse_variance, matrix_view<float> mi,
+                                        float max_correlation) {
   // In double, C_ij^2 / (C_ii C_jj) has no rounding that float would show, however near to 1 it is.
   const auto limit = static_cast<double>(max_correlation) * static_cast<double>(max_correlation);
   std::atomic<std::int64_t> clamped{0};
@@ -88,8 +89,9 @@ inline void require_max_correlation(const char* function, float max_correlation)
           max_correlation);
 }
 
-inline void correlation_on(const host_executor& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
-                           result_ref<correlation_result> result, const correlation_options& options) {
+template <on_host Exec>
+void correlation_on(const Exec& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
+                    result_ref<correlation_result> result, const correlation_options& options) {
   require_statistics("correlation", seen);
   const auto columns = seen.covariance.columns();
   require(mi.rows() == columns && mi.columns() == columns, "correlation: mi must be ", shape_text(columns, columns),
@@ -108,8 +110,9 @@ inline void correlation_on(const host_executor& exec, const calibration::statist
   *result = found;
 }
 
-inline correlation_result correlation_on(const host_executor& exec, const calibration::statistics_view<>& seen,
-                                         matrix_view<float> mi, const correlation_options& options) {
+template <on_host Exec>
+correlation_result correlation_on(const Exec& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
+                                  const correlation_options& options) {
   correlation_result result;
   correlation_on(exec, seen, mi, result, options);
   return result;
@@ -140,9 +143,9 @@ inline std::vector<int> scales_out_of_range(matrix_view<const float> samples) {
   return scales;
 }
 
-inline correlation_result correlation_on(const host_executor& exec, matrix_view<const float> samples,
-                                         matrix_view<float> mi, const correlation_options& options,
-                                         const progress_callback& progress) {
+template <on_host Exec>
+correlation_result correlation_on(const Exec& exec, matrix_view<const float> samples, matrix_view<float> mi,
+                                  const correlation_options& options, const progress_callback& progress) {
   require_mi("correlation", samples, mi);
   require_max_correlation("correlation", options.max_correlation);
   require_samples(exec, "correlation", samples, 2);
@@ -227,9 +230,10 @@ void listed_correlations(const host_executor& exec, const char* phase, matrix_vi
   for (const auto n : clamped) result.clamped += n;
 }
 
-inline correlation_result correlation_on(const host_executor& exec, matrix_view<const float> samples,
-                                         std::span<const channel_pair> pairs, vector_view<float> mi,
-                                         const correlation_options& options, const progress_callback& progress) {
+template <on_host Exec>
+correlation_result correlation_on(const Exec& exec, matrix_view<const float> samples,
+                                  std::span<const channel_pair> pairs, vector_view<float> mi,
+                                  const correlation_options& options, const progress_callback& progress) {
   require_pairs("correlation", pairs, samples.columns(), mi);
   require_max_correlation("correlation", options.max_correlation);
   require_samples(exec, "correlation", samples, 2);
@@ -242,8 +246,9 @@ inline correlation_result correlation_on(const host_executor& exec, matrix_view<
   return result;
 }
 
-inline double correlation_on(const host_executor& exec, vector_view<const float> x, vector_view<const float> y,
-                             const correlation_options& options) {
+template <on_host Exec>
+double correlation_on(const Exec& exec, vector_view<const float> x, vector_view<const float> y,
+                      const correlation_options& options) {
   const auto samples = side_by_side(exec, "correlation", x, y);
   const channel_pair pair{0, 1};
   float value = 0;

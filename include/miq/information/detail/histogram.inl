@@ -163,9 +163,10 @@ class count_information {
   std::vector<std::int64_t> sums_;  ///< sum of n ln n of each channel
 };
 
-inline histogram_result histogram_on(const host_executor& exec, matrix_view<const float> samples,
-                                     std::span<const channel_pair> pairs, vector_view<float> mi,
-                                     const histogram_options& options, const progress_callback& progress) {
+template <on_host Exec>
+histogram_result histogram_on(const Exec& exec, matrix_view<const float> samples, std::span<const channel_pair> pairs,
+                              vector_view<float> mi, const histogram_options& options,
+                              const progress_callback& progress) {
   require_pairs("histogram", pairs, samples.columns(), mi);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram", samples, options, progress, 0.2, result);
@@ -182,8 +183,9 @@ inline histogram_result histogram_on(const host_executor& exec, matrix_view<cons
   return result;
 }
 
-inline histogram_result histogram_on(const host_executor& exec, matrix_view<const float> samples, matrix_view<float> mi,
-                                     const histogram_options& options, const progress_callback& progress) {
+template <on_host Exec>
+histogram_result histogram_on(const Exec& exec, matrix_view<const float> samples, matrix_view<float> mi,
+                              const histogram_options& options, const progress_callback& progress) {
   require_mi("histogram", samples, mi);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram", samples, options, progress, 0.05, result);
@@ -235,8 +237,9 @@ inline histogram_result histogram_on(const host_executor& exec, matrix_view<cons
   return result;
 }
 
-inline double histogram_on(const host_executor& exec, vector_view<const float> x, vector_view<const float> y,
-                           const histogram_options& options) {
+template <on_host Exec>
+double histogram_on(const Exec& exec, vector_view<const float> x, vector_view<const float> y,
+                    const histogram_options& options) {
   const auto samples = side_by_side(exec, "histogram", x, y);
   histogram_result result;
   const auto channels = bin_channels(exec, "histogram", samples, options, {}, 1, result);
@@ -253,9 +256,9 @@ inline void require_histogram_entropies(std::int64_t channels, std::int64_t entr
           "histogram_entropy: a differential entropy needs bin_edges::equal_width");
 }
 
-inline histogram_result histogram_entropy_on(const host_executor& exec, matrix_view<const float> samples,
-                                             vector_view<float> entropies, const histogram_options& options,
-                                             histogram_entropy_kind kind) {
+template <on_host Exec>
+histogram_result histogram_entropy_on(const Exec& exec, matrix_view<const float> samples, vector_view<float> entropies,
+                                      const histogram_options& options, histogram_entropy_kind kind) {
   const bool differential = kind == histogram_entropy_kind::differential;
   require_histogram_entropies(samples.columns(), entropies.size(), differential, options);
   histogram_result result;

@@ -93,8 +93,8 @@ inline double kernel_information(std::int64_t joint, std::int64_t first, std::in
          static_cast<double>(joint - (first + second)) * logarithm_unit / count;
 }
 
-inline double kde_on(const host_executor& exec, vector_view<const float> x, vector_view<const float> y,
-                     const kde_options& options) {
+template <on_host Exec>
+double kde_on(const Exec& exec, vector_view<const float> x, vector_view<const float> y, const kde_options& options) {
   require(x.size() == y.size(), "kde: x and y must have the same number of tokens, got ", x.size(), " and ", y.size());
   require_kde("kde", options, x.size());
   require_channel("kde", "x", x, least_kde_tokens);
@@ -111,9 +111,9 @@ inline double kde_on(const host_executor& exec, vector_view<const float> x, vect
   return options.clip_negative ? std::max(value, 0.0) : value;
 }
 
-inline kde_result kde_on(const host_executor& exec, matrix_view<const float> samples,
-                         std::span<const channel_pair> pairs, vector_view<float> mi, const kde_options& options,
-                         const progress_callback& progress) {
+template <on_host Exec>
+kde_result kde_on(const Exec& exec, matrix_view<const float> samples, std::span<const channel_pair> pairs,
+                  vector_view<float> mi, const kde_options& options, const progress_callback& progress) {
   require_kde("kde", options, samples.rows());
   require_samples(exec, "kde", samples, least_kde_tokens);
   require_pairs("kde", pairs, samples.columns(), mi);
@@ -168,8 +168,9 @@ class tiles_of_threads {
   matrix<line> memory_;
 };
 
-inline kde_result kde_on(const host_executor& exec, matrix_view<const float> samples, matrix_view<float> mi,
-                         const kde_options& options, const progress_callback& progress) {
+template <on_host Exec>
+kde_result kde_on(const Exec& exec, matrix_view<const float> samples, matrix_view<float> mi, const kde_options& options,
+                  const progress_callback& progress) {
   require_kde("kde", options, samples.rows());
   require_samples(exec, "kde", samples, least_kde_tokens);
   require_mi("kde", samples, mi);
@@ -232,8 +233,9 @@ inline kde_result kde_on(const host_executor& exec, matrix_view<const float> sam
   return result;
 }
 
-inline kde_result kde_entropy_on(const host_executor& exec, matrix_view<const float> samples,
-                                 vector_view<float> entropies, const kde_options& options) {
+template <on_host Exec>
+kde_result kde_entropy_on(const Exec& exec, matrix_view<const float> samples, vector_view<float> entropies,
+                          const kde_options& options) {
   require_kde("kde_entropy", options, samples.rows());
   require_samples(exec, "kde_entropy", samples, least_kde_tokens);
   require(entropies.size() == samples.columns(), "kde_entropy: entropies must have ", samples.columns(),

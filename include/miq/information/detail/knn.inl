@@ -118,8 +118,8 @@ void prepare_channels(const host_executor& exec, matrix_view<const float> sample
   });
 }
 
-inline double knn_on(const host_executor& exec, vector_view<const float> x, vector_view<const float> y,
-                     const knn_options& options) {
+template <on_host Exec>
+double knn_on(const Exec& exec, vector_view<const float> x, vector_view<const float> y, const knn_options& options) {
   require(x.size() == y.size(), "knn: x and y must have the same number of tokens, got ", x.size(), " and ", y.size());
   require_knn("knn", options, x.size());
   require_channel("knn", "x", x, 2);
@@ -140,9 +140,9 @@ inline void count_channels(const fixed_channels& channels, std::int64_t first, s
   }
 }
 
-inline knn_result knn_on(const host_executor& exec, matrix_view<const float> samples,
-                         std::span<const channel_pair> pairs, vector_view<float> mi, const knn_options& options,
-                         const progress_callback& progress) {
+template <on_host Exec>
+knn_result knn_on(const Exec& exec, matrix_view<const float> samples, std::span<const channel_pair> pairs,
+                  vector_view<float> mi, const knn_options& options, const progress_callback& progress) {
   require_knn("knn", options, samples.rows());
   require_samples(exec, "knn", samples, 2);
   require_pairs("knn", pairs, samples.columns(), mi);
@@ -168,8 +168,9 @@ inline knn_result knn_on(const host_executor& exec, matrix_view<const float> sam
   return result;
 }
 
-inline knn_result knn_on(const host_executor& exec, matrix_view<const float> samples, matrix_view<float> mi,
-                         const knn_options& options, const progress_callback& progress) {
+template <on_host Exec>
+knn_result knn_on(const Exec& exec, matrix_view<const float> samples, matrix_view<float> mi, const knn_options& options,
+                  const progress_callback& progress) {
   require_knn("knn", options, samples.rows());
   require_samples(exec, "knn", samples, 2);
   require_mi("knn", samples, mi);
@@ -252,8 +253,9 @@ inline double nearest_entropy(std::pmr::vector<double>& values, const knn_option
   return digamma(static_cast<std::int64_t>(values.size())) - digamma(options.neighbours) + sum / count;
 }
 
-inline knn_result knn_entropy_on(const host_executor& exec, matrix_view<const float> samples,
-                                 vector_view<float> entropies, const knn_options& options) {
+template <on_host Exec>
+knn_result knn_entropy_on(const Exec& exec, matrix_view<const float> samples, vector_view<float> entropies,
+                          const knn_options& options) {
   require_knn("knn_entropy", options, samples.rows());
   require_samples(exec, "knn_entropy", samples, 2);
   require(entropies.size() == samples.columns(), "knn_entropy: entropies must have ", samples.columns(),

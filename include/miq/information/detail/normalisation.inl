@@ -5,43 +5,20 @@
 #include <limits>
 
 #include <miq/information/affinity.hpp>
+#include <miq/information/detail/normalisation_names.hpp>
 
 namespace miq::information {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
-
-constexpr const char* name_of(normalisation how) {
-  switch (how) {
-    case normalisation::none:
-      return "none";
-    case normalisation::arithmetic:
-      return "arithmetic";
-    case normalisation::geometric:
-      return "geometric";
-    case normalisation::minimum:
-      return "minimum";
-    case normalisation::maximum:
-      return "maximum";
-    case normalisation::correlation:
-      return "correlation";
-    case normalisation::information_coefficient:
-      return "information_coefficient";
-  }
-  return "unknown";
-}
-
-constexpr bool needs_entropies(normalisation how) {
-  return how == normalisation::arithmetic || how == normalisation::geometric || how == normalisation::minimum ||
-         how == normalisation::maximum;
-}
 
 /// A channel without entropy: 0 for a discrete constant, minus infinity for a continuous one.
 inline bool holds_nothing(float entropy) {
   return entropy == 0.0F || entropy == -std::numeric_limits<float>::infinity();
 }
 
-inline void require_entropies(const host_executor& exec, matrix_view<const float> mi,
-                              vector_view<const float> entropies, normalisation how) {
+template <on_host Exec>
+void require_entropies(const Exec& exec, matrix_view<const float> mi, vector_view<const float> entropies,
+                       normalisation how) {
   const auto columns = mi.columns();
   require(entropies.size() == columns, "normalise: entropies must have ", columns,
           " elements for normalisation::", name_of(how), ", got ", entropies.size());
@@ -82,9 +59,9 @@ void divide_information(const host_executor& exec, matrix_view<const float> mi, 
       });
 }
 
-inline normalisation_result normalise_on(const host_executor& exec, matrix_view<const float> mi,
-                                         vector_view<const float> entropies, normalisation how,
-                                         matrix_view<float> out) {
+template <on_host Exec>
+normalisation_result normalise_on(const Exec& exec, matrix_view<const float> mi, vector_view<const float> entropies,
+                                  normalisation how, matrix_view<float> out) {
   require_information(exec, "normalise", mi, out);
   if (needs_entropies(how)) require_entropies(exec, mi, entropies, how);
   normalisation_result result;

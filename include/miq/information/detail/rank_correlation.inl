@@ -15,8 +15,9 @@ namespace miq::information {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline void require_rank_correlation(const host_executor& exec, matrix_view<const float> samples,
-                                     const rank_correlation_options& options) {
+template <on_host Exec>
+void require_rank_correlation(const Exec& exec, matrix_view<const float> samples,
+                              const rank_correlation_options& options) {
   require_max_correlation("rank_correlation", options.max_correlation);
   require_samples(exec, "rank_correlation", samples, 2);
   require(samples.rows() < (std::int64_t{1} << 30), "rank_correlation: samples must hold fewer than 2^30 tokens, got ",
@@ -31,9 +32,10 @@ inline bool standard_scores(const normal_scores& scores, float* values, std::int
   return standardise(values, tokens);
 }
 
-inline rank_correlation_result rank_correlation_on(const host_executor& exec, matrix_view<const float> samples,
-                                                   matrix_view<float> mi, const rank_correlation_options& options,
-                                                   const progress_callback& progress) {
+template <on_host Exec>
+rank_correlation_result rank_correlation_on(const Exec& exec, matrix_view<const float> samples, matrix_view<float> mi,
+                                            const rank_correlation_options& options,
+                                            const progress_callback& progress) {
   require_mi("rank_correlation", samples, mi);
   require_rank_correlation(exec, samples, options);
   const auto tokens = samples.rows(), channels = samples.columns();
@@ -88,10 +90,11 @@ inline rank_correlation_result rank_correlation_on(const host_executor& exec, ma
   return result;
 }
 
-inline rank_correlation_result rank_correlation_on(const host_executor& exec, matrix_view<const float> samples,
-                                                   std::span<const channel_pair> pairs, vector_view<float> mi,
-                                                   const rank_correlation_options& options,
-                                                   const progress_callback& progress) {
+template <on_host Exec>
+rank_correlation_result rank_correlation_on(const Exec& exec, matrix_view<const float> samples,
+                                            std::span<const channel_pair> pairs, vector_view<float> mi,
+                                            const rank_correlation_options& options,
+                                            const progress_callback& progress) {
   require_pairs("rank_correlation", pairs, samples.columns(), mi);
   require_rank_correlation(exec, samples, options);
   const normal_scores scores(samples.rows());
@@ -110,8 +113,9 @@ inline rank_correlation_result rank_correlation_on(const host_executor& exec, ma
   return result;
 }
 
-inline double rank_correlation_on(const host_executor& exec, vector_view<const float> x, vector_view<const float> y,
-                                  const rank_correlation_options& options) {
+template <on_host Exec>
+double rank_correlation_on(const Exec& exec, vector_view<const float> x, vector_view<const float> y,
+                           const rank_correlation_options& options) {
   const auto samples = side_by_side(exec, "rank_correlation", x, y);
   const channel_pair pair{0, 1};
   float value = 0;

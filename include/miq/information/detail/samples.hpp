@@ -32,8 +32,9 @@ void require_samples_shape(const char* function, const matrix_view<const float, 
 }
 
 /// The same, and only finite values.
-inline void require_samples(const host_executor& exec, const char* function, matrix_view<const float> samples,
-                            std::int64_t minimum_tokens) {
+template <on_host Exec>
+void require_samples(const Exec& exec, const char* function, matrix_view<const float> samples,
+                     std::int64_t minimum_tokens) {
   require_samples_shape(function, samples, minimum_tokens);
   exec.parallel_for(samples.rows(), [&](std::int64_t t) {
     const auto row = samples.row(t);
@@ -78,7 +79,8 @@ void require_mi(const char* function, const matrix_view<const float, Space>& sam
 }
 
 /// [tokens, channels] to [channels, tokens], each channel in `leading` floats, the rest of which stays as it is.
-inline void copy_channels(const host_executor& exec, matrix_view<const float> samples, matrix<float>& out) {
+template <on_host Exec>
+void copy_channels(const Exec& exec, matrix_view<const float> samples, matrix<float>& out) {
   constexpr std::int64_t tile = 64;
   const auto channels = samples.columns(), tokens = samples.rows();
   exec.parallel_for((channels + tile - 1) / tile, [&](std::int64_t block) {
@@ -122,8 +124,9 @@ inline std::vector<channel_pair> pairs_of_places(std::span<const channel_pair> p
 }
 
 /// Two channels as the columns of a matrix.
-inline matrix<float> side_by_side(const host_executor& exec, const char* function, vector_view<const float> x,
-                                  vector_view<const float> y) {
+template <on_host Exec>
+matrix<float> side_by_side(const Exec& exec, const char* function, vector_view<const float> x,
+                           vector_view<const float> y) {
   require(x.size() == y.size(), function, ": x and y must have the same number of tokens, got ", x.size(), " and ",
           y.size());
   matrix<float> samples(x.size(), 2, exec.resource());

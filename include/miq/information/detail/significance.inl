@@ -16,8 +16,9 @@ namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
 /// Every channel's tokens in an order of its own, given by (seed, round, channel).
-inline void permute_channels(const host_executor& exec, matrix_view<const float> samples, std::uint64_t seed,
-                             std::int64_t round, matrix<float>& out) {
+template <on_host Exec>
+void permute_channels(const Exec& exec, matrix_view<const float> samples, std::uint64_t seed, std::int64_t round,
+                      matrix<float>& out) {
   constexpr std::int64_t block = 16;
   const auto tokens = samples.rows(), channels = samples.columns();
   const auto of_round = random_hash(seed, static_cast<std::uint64_t>(round));
@@ -76,10 +77,11 @@ inline void require_permutations(const permutation_test_options& options) {
           "permutation_test: permutations must be 1 to 1000000, got ", options.permutations);
 }
 
-inline estimator_result permutation_test_on(const host_executor& exec, matrix_view<const float> samples,
-                                            matrix_view<float> mi, matrix_view<float> p_values, matrix_view<float> bias,
-                                            const estimator_options& estimator, const permutation_test_options& options,
-                                            const progress_callback& progress) {
+template <on_host Exec>
+estimator_result permutation_test_on(const Exec& exec, matrix_view<const float> samples, matrix_view<float> mi,
+                                     matrix_view<float> p_values, matrix_view<float> bias,
+                                     const estimator_options& estimator, const permutation_test_options& options,
+                                     const progress_callback& progress) {
   require_permutations(options);
   require_mi("permutation_test", samples, mi);
   const auto channels = samples.columns();
@@ -128,11 +130,12 @@ inline estimator_result permutation_test_on(const host_executor& exec, matrix_vi
   return result;
 }
 
-inline estimator_result permutation_test_on(const host_executor& exec, matrix_view<const float> samples,
-                                            std::span<const channel_pair> pairs, vector_view<float> mi,
-                                            vector_view<float> p_values, vector_view<float> bias,
-                                            const estimator_options& estimator, const permutation_test_options& options,
-                                            const progress_callback& progress) {
+template <on_host Exec>
+estimator_result permutation_test_on(const Exec& exec, matrix_view<const float> samples,
+                                     std::span<const channel_pair> pairs, vector_view<float> mi,
+                                     vector_view<float> p_values, vector_view<float> bias,
+                                     const estimator_options& estimator, const permutation_test_options& options,
+                                     const progress_callback& progress) {
   require_permutations(options);
   require_pairs("permutation_test", pairs, samples.columns(), mi);
   const auto count = mi.size();
@@ -176,9 +179,9 @@ inline estimator_result permutation_test_on(const host_executor& exec, matrix_vi
   return result;
 }
 
-inline pair_significance permutation_test_on(const host_executor& exec, vector_view<const float> x,
-                                             vector_view<const float> y, const estimator_options& estimator,
-                                             const permutation_test_options& options) {
+template <on_host Exec>
+pair_significance permutation_test_on(const Exec& exec, vector_view<const float> x, vector_view<const float> y,
+                                      const estimator_options& estimator, const permutation_test_options& options) {
   const auto samples = side_by_side(exec, "permutation_test", x, y);
   const channel_pair pair{0, 1};
   float mi = 0, p_value = 0, bias = 0;

@@ -232,8 +232,9 @@ void prepare_triangle(const host_executor& exec, matrix_view<const float> hessia
 
 /// The same factor in double, for matrices that float finds indefinite by rounding alone. False, and `upper` as it was,
 /// if double does not find it positive definite either, or float cannot hold U.
-inline bool factor_in_double(const host_executor& exec, matrix_view<const float> hessian,
-                             const damped_diagonal& diagonal, double damping, matrix_view<float> upper) {
+template <on_host Exec>
+bool factor_in_double(const Exec& exec, matrix_view<const float> hessian, const damped_diagonal& diagonal,
+                      double damping, matrix_view<float> upper) {
   const auto n = hessian.columns();
   matrix<double> triangle(n, n, exec.resource()), corners(1, corner_elements(n), exec.resource()),
       pivots(1, n, exec.resource());
@@ -248,8 +249,9 @@ inline bool factor_in_double(const host_executor& exec, matrix_view<const float>
   return true;
 }
 
-inline factor_result factor_on(const host_executor& exec, matrix_view<const float> hessian, matrix_view<float> upper,
-                               const factor_options& options, workspace given) {
+template <on_host Exec>
+factor_result factor_on(const Exec& exec, matrix_view<const float> hessian, matrix_view<float> upper,
+                        const factor_options& options, workspace given) {
   check_factor_shapes(hessian, upper, options);
   check_hessian("factor", hessian);
   const auto n = hessian.columns();

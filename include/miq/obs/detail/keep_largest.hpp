@@ -22,9 +22,10 @@ inline constexpr std::int64_t keep_histograms = keep_chunks * keep_bins;
 /// In the given columns, over all rows, sets `kept` to 1 for the `count` largest values and to 0 for the others.
 ///
 /// @param histograms  [keep_histograms], scratch
-inline void keep_largest(const host_executor& exec, matrix_view<const float> values, const float* units,
-                         std::span<const std::int64_t> columns, std::int64_t count, std::int64_t* histograms,
-                         matrix_view<std::uint8_t> kept, tie_rule rule = tie_rule::first_stay) {
+template <on_host Exec>
+void keep_largest(const Exec& exec, matrix_view<const float> values, const float* units,
+                  std::span<const std::int64_t> columns, std::int64_t count, std::int64_t* histograms,
+                  matrix_view<std::uint8_t> kept, tie_rule rule = tie_rule::first_stay) {
   const auto rows = values.rows();
   const auto chunk = (rows + keep_chunks - 1) / keep_chunks;
   const auto each_row = [&](const auto& body) {

@@ -39,9 +39,10 @@ void check_select_mask(matrix_view<const T, Space> weights, vector_view<const fl
           options.pattern_kept);
 }
 
-inline std::int64_t select_mask_on(const host_executor& exec, matrix_view<const float> weights,
-                                   vector_view<const float> column_saliency, matrix_view<std::uint8_t> kept,
-                                   const mask_options& options) {
+template <on_host Exec>
+std::int64_t select_mask_on(const Exec& exec, matrix_view<const float> weights,
+                            vector_view<const float> column_saliency, matrix_view<std::uint8_t> kept,
+                            const mask_options& options) {
   const auto rows = weights.rows();
   const auto columns = weights.columns();
   check_select_mask(weights, column_saliency, kept, options);

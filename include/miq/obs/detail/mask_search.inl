@@ -44,8 +44,9 @@ struct mask_search_scratch {
   std::int64_t factor = 0, factor_bytes = 0;
 };
 
-inline void check_mask_search(const host_executor& exec, const mask_search_inputs<>& in,
-                              const mask_search_outputs<>& out, const mask_search_options& options) {
+template <on_host Exec>
+void check_mask_search(const Exec& exec, const mask_search_inputs<>& in, const mask_search_outputs<>& out,
+                       const mask_search_options& options) {
   constexpr const char* name = "mask_search";
   check_mask_search_shapes(in, out, options);
   check_hessian(name, in.hessian);
@@ -79,9 +80,10 @@ inline bool advance(const float* steps, const std::uint8_t* kept, const float* t
   return largest < 0x7F800000;
 }
 
+template <on_host Exec>
 class mask_search_run {
  public:
-  mask_search_run(const host_executor& exec, const mask_search_inputs<>& in, const mask_search_outputs<>& out,
+  mask_search_run(const Exec& exec, const mask_search_inputs<>& in, const mask_search_outputs<>& out,
                   const mask_search_options& options, const mask_search_scratch& plan,
                   const miq::detail::scratch_block& memory)
       : exec_(exec),
@@ -217,7 +219,7 @@ class mask_search_run {
     }
   }
 
-  const host_executor& exec_;
+  const Exec& exec_;
   const mask_search_inputs<>& in_;
   const mask_search_outputs<>& out_;
   mask_scope scope_;
@@ -237,9 +239,10 @@ class mask_search_run {
   float penalty_ = 0;
 };
 
-inline mask_search_result mask_search_on(const host_executor& exec, const mask_search_inputs<>& in,
-                                         const mask_search_outputs<>& out, const mask_search_options& options,
-                                         workspace given, const progress_callback& progress) {
+template <on_host Exec>
+mask_search_result mask_search_on(const Exec& exec, const mask_search_inputs<>& in, const mask_search_outputs<>& out,
+                                  const mask_search_options& options, workspace given,
+                                  const progress_callback& progress) {
   check_mask_search(exec, in, out, options);
   const mask_search_scratch plan(in.target.rows(), in.target.columns());
   const miq::detail::scratch_block memory("mask_search", plan.layout, given, exec.resource());

@@ -22,8 +22,8 @@ inline constexpr std::int64_t refit_leaf = 32;
 inline constexpr std::int64_t refit_stride = refit_block + 16;
 
 /// Copies the blocks of H + D on the diagonal, both triangles, zeros where a block is not full.
-inline void copy_corners(const host_executor& exec, matrix_view<const float> hessian, const float* diagonal,
-                         float* corners) {
+template <on_host Exec>
+void copy_corners(const Exec& exec, matrix_view<const float> hessian, const float* diagonal, float* corners) {
   const auto n = hessian.columns();
   exec.parallel_for((n + refit_block - 1) / refit_block, [&](std::int64_t block) {
     const auto first = block * refit_block, width = std::min(refit_block, n - first);
@@ -323,8 +323,8 @@ struct refit_tile {
   }
 };
 
-inline void check_refit(const host_executor& exec, const refit_inputs<>& in, const refit_outputs<>& out,
-                        const refit_options& options) {
+template <on_host Exec>
+void check_refit(const Exec& exec, const refit_inputs<>& in, const refit_outputs<>& out, const refit_options& options) {
   check_refit_shapes(in, out, options);
   check_hessian("refit", in.hessian);
   miq::detail::require_finite(exec, in.target, "refit", "target");
@@ -332,8 +332,9 @@ inline void check_refit(const host_executor& exec, const refit_inputs<>& in, con
   require_finite_upper(exec, in.hessian, "refit", "hessian");
 }
 
-inline refit_result refit_on(const host_executor& exec, const refit_inputs<>& in, const refit_outputs<>& out,
-                             const refit_options& options, workspace given, const progress_callback& progress) {
+template <on_host Exec>
+refit_result refit_on(const Exec& exec, const refit_inputs<>& in, const refit_outputs<>& out,
+                      const refit_options& options, workspace given, const progress_callback& progress) {
   check_refit(exec, in, out, options);
   const auto rows = in.target.rows(), columns = in.target.columns();
   const refit_scratch plan(rows, columns, options);

@@ -44,8 +44,9 @@ constexpr std::int64_t select_scratch(std::int64_t tiles, std::int64_t columns, 
 /// wanted, the first by row, then column, keep their key, and the others are raised above the limit.
 ///
 /// @param histograms  [tasks, select_bins]: `count_first_digits` of the tiles of each task, `tiles_per_task` in a row
-inline std::int32_t smallest_keys(const host_executor& exec, const key_tiles& all, std::int64_t count,
-                                  const std::int32_t* histograms, std::int64_t tiles_per_task, std::int32_t* scratch) {
+template <on_host Exec>
+std::int32_t smallest_keys(const Exec& exec, const key_tiles& all, std::int64_t count, const std::int32_t* histograms,
+                           std::int64_t tiles_per_task, std::int32_t* scratch) {
   if (count == 0) return -1;
   const auto tiles = all.tiles();
   const auto tasks = (tiles + tiles_per_task - 1) / tiles_per_task;

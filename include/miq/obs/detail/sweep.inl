@@ -194,8 +194,8 @@ inline void check_grids(const quantization::grid_set_view<>& grids, std::int64_t
   }
 }
 
-inline void check_sweep(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
-                        const sweep_options& options) {
+template <on_host Exec>
+void check_sweep(const Exec& exec, const sweep_inputs<>& in, const sweep_outputs<>& out, const sweep_options& options) {
   check_sweep_shapes(in, out, options);
   for (std::int64_t j = 0; j < in.column_saliency.size(); ++j)
     require(in.column_saliency[j] >= 0 && std::isfinite(in.column_saliency[j]), "sweep: column_saliency of column ", j,
@@ -342,8 +342,9 @@ struct sweep_run {
   }
 };
 
-inline sweep_result sweep_on(const host_executor& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
-                             const sweep_options& options, workspace given, const progress_callback& progress) {
+template <on_host Exec>
+sweep_result sweep_on(const Exec& exec, const sweep_inputs<>& in, const sweep_outputs<>& out,
+                      const sweep_options& options, workspace given, const progress_callback& progress) {
   check_sweep(exec, in, out, options);
   const auto rows = in.weights.rows();
   const auto columns = in.weights.columns();

@@ -28,8 +28,8 @@ inline void require_finite_vector(const char* function, const char* argument, ve
     miq::detail::require(std::isfinite(v[i]), function, ": ", argument, " must be finite, got ", v[i], " at ", i);
 }
 
-inline void add_target_ridge_on(const host_executor& exec, matrix_view<const float> weights, matrix_view<float> hessian,
-                                double share) {
+template <on_host Exec>
+void add_target_ridge_on(const Exec& exec, matrix_view<const float> weights, matrix_view<float> hessian, double share) {
   const auto columns = weights.columns();
   check_target_ridge<host_memory>(weights, hessian, share);
   check_hessian("add_target_ridge", hessian);
@@ -50,10 +50,10 @@ inline void add_target_ridge_on(const host_executor& exec, matrix_view<const flo
 }
 
 /// `moments` is [c, c] or, `to_outputs`, [c, rows].
-inline target_result shift_target_on(const host_executor& exec, const char* function, bool to_outputs,
-                                     matrix_view<const float> weights, matrix_view<const float> moments,
-                                     matrix_view<const float> upper, matrix_view<float> shifted,
-                                     const target_options& options, workspace given) {
+template <on_host Exec>
+target_result shift_target_on(const Exec& exec, const char* function, bool to_outputs, matrix_view<const float> weights,
+                              matrix_view<const float> moments, matrix_view<const float> upper,
+                              matrix_view<float> shifted, const target_options& options, workspace given) {
   check_target<host_memory>(function, to_outputs, weights, moments, upper, shifted, options);
   const auto rows = weights.rows(), columns = weights.columns();
   const char* const name = to_outputs ? "residual" : "difference";
@@ -121,8 +121,9 @@ inline double row_output(matrix_view<const float> weights, vector_view<const flo
   return sum;
 }
 
-inline void mean_output_on(const host_executor& exec, matrix_view<const float> weights, vector_view<const float> mean,
-                           vector_view<float> output) {
+template <on_host Exec>
+void mean_output_on(const Exec& exec, matrix_view<const float> weights, vector_view<const float> mean,
+                    vector_view<float> output) {
   check_output("mean_output", weights, mean, output.size(), "output");
   miq::detail::require_finite(exec, weights, "mean_output", "weights");
   require_finite_vector("mean_output", "mean", mean);
@@ -130,9 +131,9 @@ inline void mean_output_on(const host_executor& exec, matrix_view<const float> w
                     [&](std::int64_t r) { output[r] = static_cast<float>(row_output(weights, mean, r)); });
 }
 
-inline void correct_bias_on(const host_executor& exec, matrix_view<const float> weights, vector_view<const float> mean,
-                            vector_view<const float> target, vector_view<const float> bias,
-                            vector_view<float> corrected) {
+template <on_host Exec>
+void correct_bias_on(const Exec& exec, matrix_view<const float> weights, vector_view<const float> mean,
+                     vector_view<const float> target, vector_view<const float> bias, vector_view<float> corrected) {
   check_output("correct_bias", weights, mean, target.size(), "target");
   check_output("correct_bias", weights, mean, corrected.size(), "corrected");
   if (!bias.empty()) check_output("correct_bias", weights, mean, bias.size(), "bias");

@@ -11,8 +11,8 @@
 namespace miq::obs::detail {
 
 /// Throws if the upper triangle holds a value that is not finite; names the first.
-inline void require_finite_upper(const host_executor& exec, matrix_view<const float> m, const char* function,
-                                 const char* argument) {
+template <on_host Exec>
+void require_finite_upper(const Exec& exec, matrix_view<const float> m, const char* function, const char* argument) {
   exec.parallel_for((m.rows() + 15) / 16, [&](std::int64_t task) {
     for (auto r = task * 16; r < std::min(m.rows(), (task + 1) * 16); ++r)
       for (auto c = r; c < m.columns(); ++c)

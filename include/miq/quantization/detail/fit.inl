@@ -298,10 +298,11 @@ inline fit_result assemble_rank_one(const rank_one_fit& fit, const rank_one_fact
   return counts;
 }
 
-inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float> weights,
-                             vector_view<const std::int32_t> labels, std::span<const std::uint8_t> bits,
-                             const fit_options& options, vector_view<const float> column_weights,
-                             matrix_view<const std::uint8_t> kept, fit_result* result) {
+template <on_host Exec>
+grid_set fit_grids_on(const Exec& exec, matrix_view<const float> weights, vector_view<const std::int32_t> labels,
+                      std::span<const std::uint8_t> bits, const fit_options& options,
+                      vector_view<const float> column_weights, matrix_view<const std::uint8_t> kept,
+                      fit_result* result) {
   check_fit(weights, labels, bits, options, column_weights, kept);
   miq::detail::require_finite(exec, weights, "fit_grids", "weights");
   const auto members = columns_by_group(labels, static_cast<std::int64_t>(bits.size()));
@@ -321,10 +322,11 @@ inline grid_set fit_grids_on(const host_executor& exec, matrix_view<const float>
   return fitted;
 }
 
-inline matrix<double> grid_errors_on(const host_executor& exec, matrix_view<const float> weights,
-                                     vector_view<const std::int32_t> labels, std::int64_t groups,
-                                     std::span<const std::uint8_t> widths, const fit_options& options,
-                                     vector_view<const float> column_weights, matrix_view<const std::uint8_t> kept) {
+template <on_host Exec>
+matrix<double> grid_errors_on(const Exec& exec, matrix_view<const float> weights,
+                              vector_view<const std::int32_t> labels, std::int64_t groups,
+                              std::span<const std::uint8_t> widths, const fit_options& options,
+                              vector_view<const float> column_weights, matrix_view<const std::uint8_t> kept) {
   require(groups >= 1, "grid_errors: groups must be at least 1, got ", groups);
   require(!widths.empty(), "grid_errors: widths must not be empty");
   require(options.range == range_rule::clip_search, "grid_errors: range must be range_rule::clip_search");

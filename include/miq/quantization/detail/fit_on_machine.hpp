@@ -4,6 +4,7 @@
 #include <span>
 
 #include <miq/core/workspace.hpp>
+#include <miq/quantization/detail/fit_checks.hpp>
 #include <miq/quantization/detail/rank_one_body.hpp>
 
 namespace miq::quantization::detail {

@@ -170,8 +170,9 @@ inline bool exceeds(const std::uint8_t* codes, const std::uint8_t* kept, std::in
   return seen > largest;
 }
 
-inline void check_codes(const host_executor& exec, const char* function, vector_view<const std::uint8_t> codes,
-                        const std::uint8_t* kept, int bits) {
+template <on_host Exec>
+void check_codes(const Exec& exec, const char* function, vector_view<const std::uint8_t> codes,
+                 const std::uint8_t* kept, int bits) {
   const auto largest = (1U << bits) - 1;
   exec.parallel_for((codes.size() + packing_tile - 1) / packing_tile, [&](std::int64_t task) {
     const auto first = task * packing_tile;
@@ -200,8 +201,9 @@ inline void check_mask(const char* function, std::int64_t codes, std::int64_t ke
   require(kept == codes, function, ": kept must have an element for each of the ", codes, " codes, got ", kept);
 }
 
-inline void pack_codes_on(const host_executor& exec, vector_view<const std::uint8_t> codes, int bits,
-                          vector_view<std::uint32_t> words) {
+template <on_host Exec>
+void pack_codes_on(const Exec& exec, vector_view<const std::uint8_t> codes, int bits,
+                   vector_view<std::uint32_t> words) {
   check_words("pack_codes", codes.size(), bits, words.size());
   check_apart("pack_codes", codes, "codes", words, "words");
   check_codes(exec, "pack_codes", codes, nullptr, bits);
@@ -212,8 +214,9 @@ inline void pack_codes_on(const host_executor& exec, vector_view<const std::uint
   });
 }
 
-inline void unpack_codes_on(const host_executor& exec, vector_view<const std::uint32_t> words, int bits,
-                            vector_view<std::uint8_t> codes) {
+template <on_host Exec>
+void unpack_codes_on(const Exec& exec, vector_view<const std::uint32_t> words, int bits,
+                     vector_view<std::uint8_t> codes) {
   check_words("unpack_codes", codes.size(), bits, words.size());
   check_apart("unpack_codes", words, "words", codes, "codes");
   const auto run = unpack_run_of(bits);
@@ -223,8 +226,9 @@ inline void unpack_codes_on(const host_executor& exec, vector_view<const std::ui
   });
 }
 
-inline void pack_kept_codes_on(const host_executor& exec, vector_view<const std::uint8_t> codes,
-                               vector_view<const std::uint8_t> kept, int bits, vector_view<std::uint32_t> words) {
+template <on_host Exec>
+void pack_kept_codes_on(const Exec& exec, vector_view<const std::uint8_t> codes, vector_view<const std::uint8_t> kept,
+                        int bits, vector_view<std::uint32_t> words) {
   check_mask("pack_kept_codes", codes.size(), kept.size());
   check_words("pack_kept_codes", count_kept(kept), bits, words.size());
   check_apart("pack_kept_codes", codes, "codes", words, "words");

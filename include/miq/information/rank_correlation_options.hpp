@@ -1,0 +1,21 @@
+// information/rank_correlation_options.hpp: options and results, for the host and for devices.
+#pragma once
+
+#include <cstdint>
+
+#include <miq/information/estimate.hpp>
+
+namespace miq::information {
+
+/// What `rank_correlation` may be asked for.
+struct rank_correlation_options {
+  float max_correlation = 0.999999F;  ///< |rho| above this is lowered to it, and counted in the result; in (0, 1)
+};
+
+/// What happened on the way.
+struct rank_correlation_result : estimate_result {
+  std::int64_t clamped = 0;  ///< pairs whose |rho| exceeded `max_correlation`
+  std::int64_t tied = 0;     ///< channels, constant ones aside, of which more than a tenth of the tokens have one value
+};
+
+}  // namespace miq::information

@@ -1,0 +1,1 @@
+#include <miq/detail/choose_bits.inl>

@@ -1,0 +1,1 @@
+#include <miq/detail/prepare.cuh>

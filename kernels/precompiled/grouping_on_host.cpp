@@ -1,0 +1,2 @@
+#include <miq/grouping/detail/group_on_host.inl>
+#include <miq/grouping/hierarchical.cuh>

@@ -1,0 +1,1 @@
+#include <miq/quantization/fit.cuh>
