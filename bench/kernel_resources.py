@@ -3,12 +3,14 @@
 
 usage: bench/kernel_resources.py [--architecture 90]
 
-Compiles kernels/precompiled/*.cu with nvcc, one after the other, and prints Markdown tables. Dynamic shared memory
+Compiles what is in kernels/precompiled, one unit after the other, and prints Markdown tables. Dynamic shared memory
 depends on the arguments; the host's tests look at it.
 """
 import argparse
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -17,8 +19,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def compile_unit(source, architecture, include):
-    command = ["nvcc", "-std=c++20", f"-arch=sm_{architecture}", "-O3", "-DNDEBUG", "-DMIQ_CUDA_PRECOMPILED", "-Xptxas=-v",
-               f"-I{ROOT}/include", f"-I{include}", "-isystem", "/usr/include/eigen3", "-c", str(source), "-o", "/dev/null"]
+    """Seconds, and what the compiler said. Units of the host's part are plain C++."""
+    if source.suffix == ".cu":
+        compiler = ["nvcc", f"-arch=sm_{architecture}", "-Xptxas=-v"]
+    else:
+        toolkit = pathlib.Path(shutil.which("nvcc")).resolve().parent.parent
+        compiler = [os.environ.get("CXX", "c++"), "-isystem", f"{toolkit}/include"]
+    command = compiler + ["-std=c++20", "-O3", "-DNDEBUG", "-DMIQ_CUDA_PRECOMPILED", "-DEIGEN_NO_CUDA", f"-I{ROOT}/include",
+                          f"-I{include}", "-isystem", "/usr/include/eigen3", "-c", str(source), "-o", "/dev/null"]
     began = time.monotonic()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return time.monotonic() - began, done.stdout + done.stderr
@@ -39,7 +47,7 @@ def main():
     kernels, units = {}, []
     with tempfile.TemporaryDirectory() as include:
         (pathlib.Path(include) / "miq").symlink_to(ROOT / "kernels")
-        for source in sorted((ROOT / "kernels/precompiled").glob("*.cu")):
+        for source in sorted((ROOT / "kernels/precompiled").iterdir()):
             seconds, text = compile_unit(source, options.architecture, include)
             units.append((source.name, seconds))
             for part in text.split("Function properties for ")[1:]:

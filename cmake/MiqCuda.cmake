@@ -50,10 +50,16 @@ if(MIQ_CUDA_PRECOMPILED)
     PROPERTIES EXPORT_NAME cuda_precompiled
                OUTPUT_NAME miq_cuda
                CUDA_VISIBILITY_PRESET hidden
+               CXX_VISIBILITY_PRESET hidden
                VISIBILITY_INLINES_HIDDEN ON
                POSITION_INDEPENDENT_CODE ON)
   # EIGEN_NO_CUDA: Eigen is for host code here; without it nvcc warns about Eigen's annotations.
-  target_compile_definitions(miq_cuda_precompiled PRIVATE MIQ_CUDA_PRECOMPILED EIGEN_NO_CUDA)
+  # Eigen under another name: a program that compiles Eigen for another instruction set, with another alignment, must not
+  # lend its functions to the library, nor the host's part its own to the kernels' part.
+  target_compile_definitions(
+    miq_cuda_precompiled
+    PRIVATE MIQ_CUDA_PRECOMPILED EIGEN_NO_CUDA $<$<COMPILE_LANGUAGE:CUDA>:Eigen=miq_cuda_precompiled_Eigen>
+            $<$<COMPILE_LANGUAGE:CXX>:Eigen=miq_host_precompiled_Eigen>)
   # An option and not CUDA_STANDARD: CMake 3.25 does not know how to ask nvcc 13 for C++20.
   target_compile_options(miq_cuda_precompiled PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
   target_link_libraries(miq_cuda_precompiled PUBLIC miq_cuda)

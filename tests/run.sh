@@ -11,6 +11,7 @@ Usage: tests/run.sh [options]
 Installs what is missing (Debian and Ubuntu, with apt), builds the release preset with all cores and runs all tests.
 
   --preset NAME   this preset instead of release: dev, release, cuda, asan, tsan
+  --race-check    afterwards also the kernel bodies, on lanes that are threads, under ThreadSanitizer
   --sanitizers    afterwards also asan (AddressSanitizer, UndefinedBehaviorSanitizer) and tsan (ThreadSanitizer)
   --python        afterwards also the checks against Python packages, in a virtual environment below build/
                   (downloads PyTorch); MIQ_PYTHON=PROGRAM uses that interpreter and its packages instead
@@ -24,6 +25,7 @@ END
 }
 
 preset=release
+race_check=no
 sanitizers=no
 python=no
 gpu=no
@@ -38,6 +40,7 @@ while (($#)); do
       esac
       shift
       ;;
+    --race-check) race_check=yes ;;
     --sanitizers) sanitizers=yes ;;
     --python) python=yes ;;
     --gpu) gpu=yes ;;
@@ -68,6 +71,13 @@ run_preset() {
   return "$status"
 }
 
+# A missing barrier in a kernel is a race between the lanes of its body.
+run_race_check() {
+  miq_build tsan "${arguments[@]}" -- body_tests
+  miq_say "Testing kernel bodies under ThreadSanitizer"
+  ctest --preset tsan --label-regex '^bodies$' --parallel "$(miq_cores)"
+}
+
 # Checks against PyTorch and others, which are too heavy for every run.
 run_python() {
   local interpreter=${MIQ_PYTHON:-}
@@ -92,6 +102,7 @@ run_python() {
 
 miq_install_missing
 run_preset "$preset"
+if [[ $race_check == yes ]]; then run_race_check; fi
 if [[ $sanitizers == yes ]]; then
   run_preset asan
   run_preset tsan

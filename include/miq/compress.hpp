@@ -1,11 +1,6 @@
 // compress.hpp: a layer from its weights and calibration statistics to codes, in one call.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <span>
-#include <vector>
-
 #include <miq/allocation/bit_budget.hpp>
 #include <miq/allocation/expected_error.hpp>
 #include <miq/allocation/headroom.hpp>

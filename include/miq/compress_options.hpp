@@ -1,4 +1,4 @@
-// compress_options.hpp: what `prepare` and `compress` are told, and what they report; for the host and for devices.
+// compress_options.hpp: what `prepare` and `compress` are told, on the host and on devices.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,9 @@
 // calibration/accumulator.cuh: the bodies of calibration/accumulator_cuda.hpp; needs nvcc.
 #pragma once
 
+#include <miq/calibration/accumulator.hpp>
 #include <miq/calibration/accumulator_cuda.hpp>
+#include <miq/calibration/cross_moments.hpp>
 #include <miq/core/machine.cuh>
 
 namespace miq::calibration {

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 
-#include <miq/calibration/accumulator.hpp>
-#include <miq/calibration/cross_moments.hpp>
+#include <miq/calibration/accumulator_options.hpp>
+#include <miq/calibration/activation.hpp>
+#include <miq/calibration/cross_statistics.hpp>
 #include <miq/calibration/detail/moment_run.hpp>
+#include <miq/calibration/statistics.hpp>
+#include <miq/calibration/token_sample.hpp>
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
 
@@ -77,7 +80,7 @@ std::int64_t accumulator_workspace_bytes(std::int64_t columns);
 /// copy; what was moved from may be assigned to or destroyed.
 class device_accumulator {
  public:
-  static constexpr std::int64_t tile_tokens = accumulator::tile_tokens;
+  static constexpr std::int64_t tile_tokens = detail::tile_tokens;
 
   /// Allocates; does not synchronise. @throws invalid_argument as `accumulator`'s constructor does
   explicit device_accumulator(const cuda_executor& exec, std::int64_t columns, const accumulator_options& options = {});
@@ -148,7 +151,7 @@ std::int64_t cross_moments_workspace_bytes(std::int64_t first_columns, std::int6
 /// (a + b).
 class device_cross_moments {
  public:
-  static constexpr std::int64_t tile_tokens = cross_moments::tile_tokens;
+  static constexpr std::int64_t tile_tokens = detail::tile_tokens;
 
   /// Allocates; does not synchronise. @throws invalid_argument as `cross_moments`'s constructor does
   device_cross_moments(const cuda_executor& exec, std::int64_t first_columns, std::int64_t second_columns,

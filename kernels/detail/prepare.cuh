@@ -1,6 +1,9 @@
 // `prepare` of compress_cuda.hpp.
 #pragma once
 
+#include <cstdint>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <miq/compress_cuda.hpp>

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <miq/allocation/column_costs_cuda.hpp>
+#include <miq/allocation/expected_error.hpp>
 #include <miq/core/random.hpp>
 
 #include "test_support/device.hpp"

@@ -1,8 +1,16 @@
 // Grouping on a device against the host.
+#include <miq/grouping/eigenpairs.hpp>
+#include <miq/grouping/eigenpairs_cuda.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/group_by_information_cuda.hpp>
+#include <miq/grouping/hierarchical.hpp>
 #include <miq/grouping/hierarchical_cuda.hpp>
+#include <miq/grouping/kmeans.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>
+#include <miq/grouping/quality.hpp>
+#include <miq/grouping/silhouette.hpp>
 #include <miq/grouping/silhouette_cuda.hpp>
+#include <miq/grouping/spectral.hpp>
 #include <miq/grouping/spectral_cuda.hpp>
 #include <miq/information/affinity_cuda.hpp>
 

@@ -1,6 +1,7 @@
 // `correlation` on a device against the host.
 #include "information/support.hpp"
 
+#include <miq/information/correlation.hpp>
 #include <miq/information/correlation_cuda.hpp>
 
 #include "test_support/device.hpp"

@@ -1,4 +1,5 @@
 // `kde` on a device against the host.
+#include <miq/information/kde.hpp>
 #include <miq/information/kde_cuda.hpp>
 
 #include <cmath>

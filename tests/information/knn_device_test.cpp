@@ -1,4 +1,5 @@
 // `knn` on a device against the host, to the bit.
+#include <miq/information/knn.hpp>
 #include <miq/information/knn_cuda.hpp>
 
 #include <cmath>

@@ -1,8 +1,13 @@
 // `histogram`, `rank_correlation`, `affinity`, `distance` and `normalise` on a device against the host.
 #include <limits>
 
+#include <miq/information/affinity.hpp>
 #include <miq/information/affinity_cuda.hpp>
+#include <miq/information/estimator.hpp>
+#include <miq/information/histogram.hpp>
 #include <miq/information/histogram_cuda.hpp>
+#include <miq/information/normalisation.hpp>
+#include <miq/information/rank_correlation.hpp>
 #include <miq/information/rank_correlation_cuda.hpp>
 
 #include "information/support.hpp"

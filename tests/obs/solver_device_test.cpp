@@ -7,7 +7,9 @@
 #include <vector>
 
 #include <miq/obs/factor_cuda.hpp>
+#include <miq/obs/mask.hpp>
 #include <miq/obs/mask_cuda.hpp>
+#include <miq/obs/sweep.hpp>
 #include <miq/obs/sweep_cuda.hpp>
 #include <miq/obs/target.hpp>
 #include <miq/obs/target_cuda.hpp>

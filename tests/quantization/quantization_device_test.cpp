@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <miq/core/random.hpp>
+#include <miq/quantization/fit.hpp>
 #include <miq/quantization/fit_cuda.hpp>
 #include <miq/quantization/packing_cuda.hpp>
 #include <miq/quantization/quantise_cuda.hpp>

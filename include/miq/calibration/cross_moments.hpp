@@ -1,11 +1,10 @@
 // calibration/cross_moments.hpp: second moments between two streams over the same tokens, in one pass.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <memory_resource>
-#include <vector>
 
+#include <miq/calibration/activation.hpp>
 #include <miq/calibration/cross_statistics.hpp>
 #include <miq/calibration/detail/cross_state.hpp>
 #include <miq/core/executor.hpp>
@@ -14,10 +13,6 @@
 #include <miq/core/numeric_types.hpp>
 
 namespace miq::calibration {
-
-/// What activations may be stored as.
-template <class T>
-concept activation = std::same_as<T, float> || std::same_as<T, float16> || std::same_as<T, bfloat16>;
 
 /// `2/n sum x y^T` and the means of two streams that run in step: x of a columns, for instance what a layer receives
 /// after the layers before it were compressed, and y of b columns over the same tokens, for instance what it received

@@ -54,7 +54,7 @@ concept executor = requires {
 /// The host's executor. The host's half of a function is a template over it, so that it is compiled only where it is
 /// called: a translation unit that only reads a header, or calls the device's half, does not pay for it.
 template <class Exec>
-concept on_host = std::same_as<Exec, host_executor>;
+concept on_host = std::derived_from<Exec, host_executor>;
 
 /// The memory space of an executor.
 template <executor Exec>

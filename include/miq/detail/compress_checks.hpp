@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <variant>
 
 #include <miq/compress_options.hpp>
 #include <miq/core/error.hpp>

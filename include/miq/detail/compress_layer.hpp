@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <vector>
 
 #include <miq/calibration/statistics.hpp>
 #include <miq/compressed_layer.hpp>
+#include <miq/core/progress.hpp>
 #include <miq/detail/bits_problem.hpp>
 #include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_checks.hpp>
@@ -14,6 +16,7 @@
 #include <miq/obs/mask_options.hpp>
 #include <miq/obs/refit_options.hpp>
 #include <miq/obs/target_options.hpp>
+#include <miq/quantization/storage.hpp>
 
 namespace miq::detail {
 

@@ -4,11 +4,17 @@
 #include <algorithm>
 #include <numeric>
 
+#include <miq/calibration/statistics.hpp>
+#include <miq/compressed_layer.hpp>
+#include <miq/core/progress.hpp>
 #include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_checks.hpp>
 #include <miq/detail/host_machine.hpp>
 #include <miq/detail/phase_timer.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/representatives.hpp>
+#include <miq/information/estimator.hpp>
+#include <miq/obs/factor.hpp>
 
 namespace miq::detail {
 

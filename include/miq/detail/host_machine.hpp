@@ -6,10 +6,20 @@
 #include <vector>
 
 #include <miq/allocation/importance.hpp>
+#include <miq/compress_options.hpp>
+#include <miq/compressed_layer.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/detail/column_permutation.hpp>
 #include <miq/detail/compress_bits.hpp>
 #include <miq/detail/compress_checks.hpp>
+#include <miq/grouping/quality.hpp>
+#include <miq/obs/factor.hpp>
+#include <miq/obs/mask.hpp>
+#include <miq/obs/mask_search.hpp>
+#include <miq/obs/refit.hpp>
+#include <miq/obs/sweep.hpp>
+#include <miq/obs/target.hpp>
+#include <miq/quantization/fit.hpp>
 
 namespace miq::detail {
 

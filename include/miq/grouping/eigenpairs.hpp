@@ -1,9 +1,6 @@
 // grouping/eigenpairs.hpp: the largest eigenvalues of a symmetric matrix and their vectors, repeated ones included.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/matrix_view.hpp>

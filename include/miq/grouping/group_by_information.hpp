@@ -1,9 +1,6 @@
 // grouping/group_by_information.hpp: from mutual information to groups in one call, by any of the ways to group.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/core/progress.hpp>

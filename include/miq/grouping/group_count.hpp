@@ -2,10 +2,8 @@
 #pragma once
 
 #include <concepts>
-#include <cstdint>
 #include <span>
 #include <type_traits>
-#include <vector>
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>

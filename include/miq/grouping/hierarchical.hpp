@@ -1,8 +1,6 @@
 // grouping/hierarchical.hpp: agglomerative clustering: the two nearest clusters become one, until one is left.
 #pragma once
 
-#include <cstdint>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/grouping/dendrogram.hpp>

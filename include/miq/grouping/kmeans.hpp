@@ -1,8 +1,6 @@
 // grouping/kmeans.hpp: k-means clustering with a careful start.
 #pragma once
 
-#include <cstdint>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/matrix_view.hpp>

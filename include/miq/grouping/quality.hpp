@@ -1,8 +1,6 @@
 // grouping/quality.hpp: how much of the mutual information a partition keeps inside its groups.
 #pragma once
 
-#include <vector>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/grouping/group_information.hpp>

@@ -1,9 +1,6 @@
 // grouping/spectral.hpp: groups of columns that share information, by the eigenvectors of their affinities.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/grouping/eigenpairs.hpp>

@@ -1,8 +1,6 @@
 // information/affinity.hpp: how near two channels are, and how far: what clustering takes in.
 #pragma once
 
-#include <cstdint>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/information/affinity_result.hpp>

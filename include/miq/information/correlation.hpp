@@ -1,7 +1,6 @@
 // information/correlation.hpp: mutual information and entropy of Gaussian channels, straight from the covariance.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include <miq/calibration/statistics.hpp>

@@ -1,6 +1,8 @@
 // information/correlation_options.hpp: options and results, for the host and for devices.
 #pragma once
 
+#include <cstdint>
+
 #include <miq/information/estimate.hpp>
 
 namespace miq::information {

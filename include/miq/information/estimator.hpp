@@ -1,9 +1,7 @@
 // information/estimator.hpp: any estimator of mutual information, chosen at run time.
 #pragma once
 
-#include <cstdint>
 #include <span>
-#include <variant>
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>

@@ -1,7 +1,6 @@
 // information/histogram.hpp: mutual information of binned channels, from the counts of a joint histogram.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include <miq/core/executor.hpp>

@@ -1,7 +1,6 @@
 // information/kde.hpp: mutual information from kernel density estimates.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include <miq/core/executor.hpp>

@@ -1,7 +1,6 @@
 // information/knn.hpp: mutual information from distances to nearest neighbours (Kraskov, Stoegbauer, Grassberger 2004).
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include <miq/core/executor.hpp>

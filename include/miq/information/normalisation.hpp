@@ -1,8 +1,6 @@
 // information/normalisation.hpp: mutual information brought to the scale 0 to 1.
 #pragma once
 
-#include <cstdint>
-
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
 #include <miq/information/normalisation_options.hpp>

@@ -22,7 +22,7 @@ struct normalisation_result {
   std::int64_t not_finite =
       0;                      ///< on a device: pairs i < j whose information is NaN or infinite, and whose value is NaN
   std::int64_t unusable = 0;  ///< on a device: pairs i < j, others than these, whose entropies do not allow the ratio
-                              ///< (see `throws` below), and whose value is NaN; on the host both are errors
+                              ///< (see `normalise`), and whose value is NaN; on the host both are errors
 };
 
 }  // namespace miq::information

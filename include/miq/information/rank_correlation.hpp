@@ -1,7 +1,6 @@
 // information/rank_correlation.hpp: mutual information of a Gaussian copula, from the ranks of the values.
 #pragma once
 
-#include <cstdint>
 #include <span>
 
 #include <miq/core/executor.hpp>

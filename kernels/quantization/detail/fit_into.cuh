@@ -1,6 +1,9 @@
 // `fit_grids_into` and `grid_errors_into` of quantization/fit_cuda.hpp, for any element type; needs nvcc.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
 #include <miq/quantization/detail/fit_on_machine.hpp>

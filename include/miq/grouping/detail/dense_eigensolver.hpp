@@ -1,18 +1,48 @@
-// Eigen's solver for dense symmetric matrices in double precision. It takes long to compile: seconds in every
-// translation unit that uses it. So the precompiled library compiles it once, in
-// kernels/precompiled/grouping_host_eigenpairs.cpp; what it has to solve must be a `MatrixXd`, not an expression.
+// Eigen's solver for dense symmetric matrices in double precision, behind plain memory: it takes seconds to compile in
+// every translation unit that uses it. The precompiled library compiles it once, maybe with other flags than its
+// kernels, so nothing of Eigen's crosses the border.
 #pragma once
 
-#include <Eigen/Eigenvalues>
+#include <Eigen/Core>
+#include <cstdint>
+#include <utility>
+
+#include <miq/core/version.hpp>
 
 #if defined(MIQ_CUDA_PRECOMPILED)
-extern template class Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
-extern template Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>& Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>::compute(
-    const Eigen::EigenBase<Eigen::MatrixXd>&, int);
+#define MIQ_EIGENSOLVER_NAMESPACE compiled_once
+#define MIQ_EIGENSOLVER_API
+#else
+#define MIQ_EIGENSOLVER_NAMESPACE MIQ_INSTRUCTION_SET
+#define MIQ_EIGENSOLVER_API inline
 #endif
 
 namespace miq::grouping::detail {
+inline namespace MIQ_EIGENSOLVER_NAMESPACE {
 
-using dense_eigensolver = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
+/// Eigenvalues of a symmetric matrix, ascending, and its orthonormal eigenvectors, which take the matrix's place.
+/// @param matrix  [n, n], column after column; the lower triangle is read
+/// @return        false if the solver did not converge; then the contents are unspecified
+MIQ_EIGENSOLVER_API bool solve_symmetric(std::int64_t n, double* matrix, double* values);
 
+}  // namespace MIQ_EIGENSOLVER_NAMESPACE
+inline namespace MIQ_INSTRUCTION_SET {
+
+/// The same with Eigen's types.
+struct symmetric_eigenpairs {
+  Eigen::VectorXd values;
+  Eigen::MatrixXd vectors;
+
+  bool solve(Eigen::MatrixXd matrix) {
+    vectors = std::move(matrix);
+    values.resize(vectors.rows());
+    return solve_symmetric(vectors.rows(), vectors.data(), values.data());
+  }
+};
+
+}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::grouping::detail
+
+#if !defined(MIQ_CUDA_PRECOMPILED)
+#include <miq/grouping/detail/dense_eigensolver.inl>
+#endif

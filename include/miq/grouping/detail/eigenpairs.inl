@@ -183,21 +183,20 @@ eigenpairs_result dense_eigenpairs(const Exec& exec, matrix_view<const float> sy
   Eigen::MatrixXd copy(n, n);
   for (std::int64_t r = 0; r < n; ++r)
     for (std::int64_t c = 0; c < n; ++c) copy(c, r) = static_cast<double>(symmetric(r, c)) * static_cast<double>(scale);
-  dense_eigensolver solver;
-  solver.compute(copy);
-  if (solver.info() != Eigen::Success)
+  symmetric_eigenpairs pairs;
+  if (!pairs.solve(std::move(copy)))
     throw numerical_error(miq::detail::join_message(
         "largest_eigenpairs: the dense solver did not converge for a matrix of ", miq::detail::shape_text(n, n)));
   matrix<float> vectors(n, count, exec.resource());
   for (std::int64_t r = 0; r < n; ++r)
-    for (std::int64_t j = 0; j < count; ++j) vectors(r, j) = static_cast<float>(solver.eigenvectors()(r, n - 1 - j));
-  const double norm = std::max(std::abs(solver.eigenvalues()(0)), std::abs(solver.eigenvalues()(n - 1)));
+    for (std::int64_t j = 0; j < count; ++j) vectors(r, j) = static_cast<float>(pairs.vectors(r, n - 1 - j));
+  const double norm = std::max(std::abs(pairs.values(0)), std::abs(pairs.values(n - 1)));
   auto result = measured_pairs(exec, symmetric, scale, norm, vectors);
   result.solver = eigen_solver::dense;
   // The solver's values are better than quotients of rounded vectors.
   for (int j = 0; j < count; ++j)
     result.values[static_cast<std::size_t>(j)] =
-        static_cast<float>(solver.eigenvalues()(n - 1 - j) / static_cast<double>(scale));
+        static_cast<float>(pairs.values(n - 1 - j) / static_cast<double>(scale));
   return result;
 }
 
@@ -334,20 +333,18 @@ class block_krylov {
       // The first pass of an expansion was made by `expand`.
       if (size_ > 0 && (pass > 0 || products_ == 0)) space_.leave_basis(size_, space_.inside(size_));
       const Eigen::MatrixXd gram = space_.gram();
-      const Eigen::MatrixXd symmetric = 0.5 * (gram + gram.transpose());
-      dense_eigensolver solver;
-      solver.compute(symmetric);
-      if (solver.info() != Eigen::Success) return false;
-      const auto& squares = solver.eigenvalues();
+      symmetric_eigenpairs pairs;
+      if (!pairs.solve(0.5 * (gram + gram.transpose()))) return false;
+      const auto& squares = pairs.values;
       const double largest = squares(block_ - 1);
       if (pass > 0 && squares(0) > 0.5 && largest < 2.0) {
-        space_.rotate_next(solver.eigenvectors() * squares.cwiseSqrt().cwiseInverse().asDiagonal());
+        space_.rotate_next(pairs.vectors * squares.cwiseSqrt().cwiseInverse().asDiagonal());
         return true;
       }
       // What is below this is rounding error of the product, not a direction.
       const double nothing = pass == 0 && products_ > 0 ? std::pow(1e-6 * norm_, 2) : 0.0;
       const double floor = std::max(1e-6 * largest, nothing);
-      Eigen::MatrixXd factors = solver.eigenvectors();
+      Eigen::MatrixXd factors = pairs.vectors;
       std::int64_t dropped = 0;
       for (std::int64_t j = 0; j < block_; ++j) {
         if (squares(j) <= nothing || !(largest > 0)) {
@@ -376,32 +373,30 @@ class block_krylov {
   }
 
   bool solve_projected() {
-    const Eigen::MatrixXd inside = projected_.topLeftCorner(size_, size_);
-    ritz_.compute(inside);
-    if (ritz_.info() != Eigen::Success) return false;
-    norm_ = std::max({norm_, std::abs(ritz_.eigenvalues()(0)), std::abs(ritz_.eigenvalues()(size_ - 1))});
+    if (!ritz_.solve(projected_.topLeftCorner(size_, size_))) return false;
+    norm_ = std::max({norm_, std::abs(ritz_.values(0)), std::abs(ritz_.values(size_ - 1))});
     return true;
   }
 
   bool converged() {
     const Eigen::MatrixXd rest = space_.gram();
-    const Eigen::MatrixXd last = ritz_.eigenvectors().block(size_ - block_, size_ - count_, block_, count_);
+    const Eigen::MatrixXd last = ritz_.vectors.block(size_ - block_, size_ - count_, block_, count_);
     const Eigen::MatrixXd images = rest * last;
     const double worst = (last.array() * images.array()).colwise().sum().maxCoeff();
     return worst <= std::pow(options_.tolerance * norm_, 2);
   }
 
   bool finish(eigenpairs_result& result) {
-    result = space_.measured(size_, ritz_.eigenvectors().middleCols(size_ - count_, count_).rowwise().reverse(), norm_);
+    result = space_.measured(size_, ritz_.vectors.middleCols(size_ - count_, count_).rowwise().reverse(), norm_);
     ++products_;
     return static_cast<double>(result.residual) <= options_.tolerance;
   }
 
   void restart() {
     const std::int64_t keep = std::max<std::int64_t>(count_ + 8, (most_ - block_) / 2);
-    space_.rotate_basis(size_, ritz_.eigenvectors().middleCols(size_ - keep, keep));
+    space_.rotate_basis(size_, ritz_.vectors.middleCols(size_ - keep, keep));
     projected_.setZero();
-    projected_.topLeftCorner(keep, keep) = ritz_.eigenvalues().segment(size_ - keep, keep).asDiagonal();
+    projected_.topLeftCorner(keep, keep) = ritz_.values.segment(size_ - keep, keep).asDiagonal();
     size_ = keep;
   }
 
@@ -411,7 +406,7 @@ class block_krylov {
   std::int64_t most_;  // vectors of the basis
   const eigenpairs_options& options_;
   Eigen::MatrixXd projected_;
-  dense_eigensolver ritz_;
+  symmetric_eigenpairs ritz_;
   std::int64_t size_ = 0;  // vectors of the basis in use
   double norm_ = 0;        // of the scaled matrix, as far as it is known
   int products_ = 0;
@@ -461,12 +456,6 @@ eigenpairs_result largest_eigenpairs_unchecked(const Exec& exec, matrix_view<con
   conclude_pairs(result, products, options);
   return result;
 }
-
-#if defined(MIQ_CUDA_PRECOMPILED)
-extern template eigenpairs_result largest_eigenpairs_unchecked(const host_executor&, matrix_view<const float>, int,
-                                                               const eigenpairs_options&);
-extern template eigenpairs_result dense_eigenpairs(const host_executor&, matrix_view<const float>, int, float);
-#endif
 
 /// Throws unless options and matrix fit each other.
 inline void require_eigenpairs_options(std::int64_t n, std::int64_t count, const eigenpairs_options& options) {

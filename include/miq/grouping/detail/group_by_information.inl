@@ -51,7 +51,6 @@ void write_distance(const Exec& exec, matrix_view<const float> mi, matrix_view<c
   });
 }
 
-/// What can be said against the options before any work is done.
 template <on_host Exec>
 information_grouping_result group_by_information_on(const Exec& exec, matrix_view<const float> mi,
                                                     vector_view<const float> entropies,

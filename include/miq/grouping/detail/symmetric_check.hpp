@@ -37,7 +37,7 @@ void require_symmetric(const Exec& exec, matrix_view<const float> m, const char*
 
   // A tile and its mirror image are compared without branches first; only a tile that fails is searched.
   const auto tile_fails = [&](std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1) {
-    float mirror[tile * tile];
+    float mirror[static_cast<std::size_t>(tile * tile)];
     for (std::int64_t c = c0; c < c1; ++c)
       for (std::int64_t r = r0; r < r1; ++r) mirror[(r - r0) * tile + (c - c0)] = m(c, r);
     constexpr float largest = std::numeric_limits<float>::max();

@@ -25,8 +25,9 @@ MIQ_ESTIMATOR(knn)
 MIQ_ESTIMATOR(kde)
 #undef MIQ_ESTIMATOR
 
-inline void estimate_entropies(const correlation_options&, const host_executor& exec, matrix_view<const float> samples,
-                               vector_view<float> out) {
+template <on_host Exec>
+void estimate_entropies(const correlation_options&, const Exec& exec, matrix_view<const float> samples,
+                        vector_view<float> out) {
   require(out.size() == samples.columns(), "entropies: entropies must have ", samples.columns(),
           " elements to match the samples, got ", out.size());
   require_samples(exec, "entropies", samples, 2);
@@ -48,23 +49,26 @@ inline void estimate_entropies(const correlation_options&, const host_executor& 
   });
 }
 
-inline void estimate_entropies(const rank_correlation_options&, const host_executor&, matrix_view<const float>,
-                               vector_view<float>) {
+template <on_host Exec>
+void estimate_entropies(const rank_correlation_options&, const Exec&, matrix_view<const float>, vector_view<float>) {
   require(false, "entropies: rank_correlation has none, since a copula has no margins");
 }
 
-inline void estimate_entropies(const histogram_options& options, const host_executor& exec,
-                               matrix_view<const float> samples, vector_view<float> out) {
+template <on_host Exec>
+void estimate_entropies(const histogram_options& options, const Exec& exec, matrix_view<const float> samples,
+                        vector_view<float> out) {
   histogram_entropy(exec, samples, out, options);
 }
 
-inline void estimate_entropies(const knn_options& options, const host_executor& exec, matrix_view<const float> samples,
-                               vector_view<float> out) {
+template <on_host Exec>
+void estimate_entropies(const knn_options& options, const Exec& exec, matrix_view<const float> samples,
+                        vector_view<float> out) {
   knn_entropy(exec, samples, out, options);
 }
 
-inline void estimate_entropies(const kde_options& options, const host_executor& exec, matrix_view<const float> samples,
-                               vector_view<float> out) {
+template <on_host Exec>
+void estimate_entropies(const kde_options& options, const Exec& exec, matrix_view<const float> samples,
+                        vector_view<float> out) {
   kde_entropy(exec, samples, out, options);
 }
 

@@ -1,0 +1,1 @@
+#include <miq/grouping/detail/dense_eigensolver.inl>
