@@ -54,8 +54,9 @@ def main():
                 mangled = part.split()[0]
                 stack, stores, loads = map(int, re.search(
                     r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part).groups())
-                registers = int(re.search(r"Used (\d+) registers", part).group(1))
-                kernels[short_name(mangled)] = (registers, stack, stores + loads)
+                registers = re.search(r"Used (\d+) registers", part)
+                if registers is not None:  # else a function that kernels call
+                    kernels[short_name(mangled)] = (int(registers.group(1)), stack, stores + loads)
     print("| kernel | registers | stack, bytes | spills, bytes |\n|---|---:|---:|---:|")
     for name in sorted(kernels):
         print("| `%s` | %d | %d | %d |" % (name, *kernels[name]))

@@ -3,7 +3,9 @@
 
 #include <limits>
 
+#include <miq/calibration/accumulator.hpp>
 #include <miq/calibration/accumulator_cuda.hpp>
+#include <miq/calibration/cross_moments.hpp>
 
 #include "test_support/device.hpp"
 

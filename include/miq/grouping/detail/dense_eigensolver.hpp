@@ -1,6 +1,6 @@
-// Eigen's solver for dense symmetric matrices in double precision, behind plain memory: it takes seconds to compile in
-// every translation unit that uses it. The precompiled library compiles it once, maybe with other flags than its
-// kernels, so nothing of Eigen's crosses the border.
+// Eigen's solver for dense symmetric matrices, behind plain memory: it takes seconds to compile in every translation
+// unit that uses it (in those that only read this header it is not compiled). The precompiled library compiles it once,
+// maybe with other flags than its kernels, so nothing of Eigen's crosses the border.
 #pragma once
 
 #include <Eigen/Core>
@@ -11,10 +11,8 @@
 
 #if defined(MIQ_CUDA_PRECOMPILED)
 #define MIQ_EIGENSOLVER_NAMESPACE compiled_once
-#define MIQ_EIGENSOLVER_API
 #else
 #define MIQ_EIGENSOLVER_NAMESPACE MIQ_INSTRUCTION_SET
-#define MIQ_EIGENSOLVER_API inline
 #endif
 
 namespace miq::grouping::detail {
@@ -23,17 +21,19 @@ inline namespace MIQ_EIGENSOLVER_NAMESPACE {
 /// Eigenvalues of a symmetric matrix, ascending, and its orthonormal eigenvectors, which take the matrix's place.
 /// @param matrix  [n, n], column after column; the lower triangle is read
 /// @return        false if the solver did not converge; then the contents are unspecified
-MIQ_EIGENSOLVER_API bool solve_symmetric(std::int64_t n, double* matrix, double* values);
+template <class T>
+bool solve_symmetric(std::int64_t n, T* matrix, T* values);
 
 }  // namespace MIQ_EIGENSOLVER_NAMESPACE
 inline namespace MIQ_INSTRUCTION_SET {
 
 /// The same with Eigen's types.
+template <class T>
 struct symmetric_eigenpairs {
-  Eigen::VectorXd values;
-  Eigen::MatrixXd vectors;
+  Eigen::VectorX<T> values;
+  Eigen::MatrixX<T> vectors;
 
-  bool solve(Eigen::MatrixXd matrix) {
+  bool solve(Eigen::MatrixX<T> matrix) {
     vectors = std::move(matrix);
     values.resize(vectors.rows());
     return solve_symmetric(vectors.rows(), vectors.data(), values.data());

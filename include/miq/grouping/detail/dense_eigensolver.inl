@@ -7,11 +7,12 @@
 namespace miq::grouping::detail {
 inline namespace MIQ_EIGENSOLVER_NAMESPACE {
 
-MIQ_EIGENSOLVER_API bool solve_symmetric(std::int64_t n, double* matrix, double* values) {
-  Eigen::Map<Eigen::MatrixXd> in_place(matrix, n, n);
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(in_place);
+template <class T>
+bool solve_symmetric(std::int64_t n, T* matrix, T* values) {
+  Eigen::Map<Eigen::MatrixX<T>> in_place(matrix, n, n);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixX<T>> solver(in_place);
   if (solver.info() != Eigen::Success) return false;
-  Eigen::Map<Eigen::VectorXd>(values, n) = solver.eigenvalues();
+  Eigen::Map<Eigen::VectorX<T>>(values, n) = solver.eigenvalues();
   in_place = solver.eigenvectors();
   return true;
 }

@@ -183,7 +183,7 @@ eigenpairs_result dense_eigenpairs(const Exec& exec, matrix_view<const float> sy
   Eigen::MatrixXd copy(n, n);
   for (std::int64_t r = 0; r < n; ++r)
     for (std::int64_t c = 0; c < n; ++c) copy(c, r) = static_cast<double>(symmetric(r, c)) * static_cast<double>(scale);
-  symmetric_eigenpairs pairs;
+  symmetric_eigenpairs<double> pairs;
   if (!pairs.solve(std::move(copy)))
     throw numerical_error(miq::detail::join_message(
         "largest_eigenpairs: the dense solver did not converge for a matrix of ", miq::detail::shape_text(n, n)));
@@ -333,7 +333,7 @@ class block_krylov {
       // The first pass of an expansion was made by `expand`.
       if (size_ > 0 && (pass > 0 || products_ == 0)) space_.leave_basis(size_, space_.inside(size_));
       const Eigen::MatrixXd gram = space_.gram();
-      symmetric_eigenpairs pairs;
+      symmetric_eigenpairs<double> pairs;
       if (!pairs.solve(0.5 * (gram + gram.transpose()))) return false;
       const auto& squares = pairs.values;
       const double largest = squares(block_ - 1);
@@ -406,7 +406,7 @@ class block_krylov {
   std::int64_t most_;  // vectors of the basis
   const eigenpairs_options& options_;
   Eigen::MatrixXd projected_;
-  symmetric_eigenpairs ritz_;
+  symmetric_eigenpairs<double> ritz_;
   std::int64_t size_ = 0;  // vectors of the basis in use
   double norm_ = 0;        // of the scaled matrix, as far as it is known
   int products_ = 0;
