@@ -11,7 +11,7 @@ Usage: tests/run.sh [options]
 Installs what is missing (Debian and Ubuntu, with apt), builds the release preset with all cores and runs all tests.
 
   --preset NAME   this preset instead of release: dev, release, cuda, asan, tsan
-  --race-check    afterwards also the kernel bodies, on lanes that are threads, under ThreadSanitizer
+  --race-check    afterwards also some kernel bodies, on lanes that are threads, under ThreadSanitizer
   --sanitizers    afterwards also asan (AddressSanitizer, UndefinedBehaviorSanitizer) and tsan (ThreadSanitizer)
   --python        afterwards also the checks against Python packages, in a virtual environment below build/
                   (downloads PyTorch); MIQ_PYTHON=PROGRAM uses that interpreter and its packages instead
@@ -73,9 +73,9 @@ run_preset() {
 
 # A missing barrier in a kernel is a race between the lanes of its body.
 run_race_check() {
-  miq_build tsan "${arguments[@]}" -- body_tests
+  miq_build tsan "${arguments[@]}" -- race_check_tests
   miq_say "Testing kernel bodies under ThreadSanitizer"
-  ctest --preset tsan --label-regex '^bodies$' --parallel "$(miq_cores)"
+  ctest --preset tsan --label-regex '^race_check$' --parallel "$(miq_cores)"
 }
 
 # Checks against PyTorch and others, which are too heavy for every run.
