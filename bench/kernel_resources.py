@@ -47,7 +47,7 @@ def main():
     kernels, units = {}, []
     with tempfile.TemporaryDirectory() as include:
         (pathlib.Path(include) / "miq").symlink_to(ROOT / "kernels")
-        for source in sorted((ROOT / "kernels/precompiled").iterdir()):
+        for source in sorted(s for s in (ROOT / "kernels/precompiled").iterdir() if s.suffix in (".cu", ".cpp")):
             seconds, text = compile_unit(source, options.architecture, include)
             units.append((source.name, seconds))
             for part in text.split("Function properties for ")[1:]:
