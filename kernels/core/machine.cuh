@@ -81,7 +81,6 @@ class stream_machine {
  protected:
   const cuda_executor& exec_;
 
- private:
   static cublasOperation_t operation(detail::operand of) {
     return of == detail::operand::as_is ? CUBLAS_OP_N : CUBLAS_OP_T;
   }

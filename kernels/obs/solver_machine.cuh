@@ -12,8 +12,8 @@ namespace miq::obs {
 inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
-/// A `stream_machine` that also factors, by cuSOLVER, and solves, by cuBLAS. Both read columns where miq writes rows: a
-/// row-major matrix is its transpose there.
+/// A `stream_machine` that also factors, by cuSOLVER, and multiplies in double. The libraries read columns where miq
+/// writes rows: a row-major matrix is its transpose there.
 class solver_machine : public miq::device::stream_machine {
  public:
   using stream_machine::stream_machine;
@@ -38,19 +38,17 @@ class solver_machine : public miq::device::stream_machine {
     if (!host.empty()) exec_.synchronise();
   }
 
-  /// R X = B, X in B's place, R upper triangular, all row-major: X^T R^T = B^T, where R^T is lower triangular.
-  template <class T>
-  void solve_upper(const char* name, std::int64_t size, std::int64_t columns, const T* r, std::int64_t r_leading, T* b,
-                   std::int64_t b_leading) const {
-    const T one = 1;
-    if constexpr (std::is_same_v<T, float>)
-      miq::detail::check_blas(cublasStrsm_64(exec_.blas(), CUBLAS_SIDE_RIGHT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N,
-                                             CUBLAS_DIAG_NON_UNIT, columns, size, &one, r, r_leading, b, b_leading),
-                              name);
-    else
-      miq::detail::check_blas(cublasDtrsm_64(exec_.blas(), CUBLAS_SIDE_RIGHT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N,
-                                             CUBLAS_DIAG_NON_UNIT, columns, size, &one, r, r_leading, b, b_leading),
-                              name);
+  using stream_machine::multiply_many;
+  void multiply_many(const char* name, std::int64_t count, miq::detail::operand op_a, miq::detail::operand op_b,
+                     std::int64_t rows, std::int64_t columns, std::int64_t depth, double alpha, const double* a,
+                     std::int64_t a_leading, std::int64_t a_stride, const double* b, std::int64_t b_leading,
+                     std::int64_t b_stride, double* c, std::int64_t c_leading, std::int64_t c_stride) const {
+    if (count == 0 || rows == 0 || columns == 0) return;
+    const double beta = 0;
+    miq::detail::check_blas(
+        cublasDgemmStridedBatched_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
+                                     b_leading, b_stride, a, a_leading, a_stride, &beta, c, c_leading, c_stride, count),
+        name);
   }
 
  private:

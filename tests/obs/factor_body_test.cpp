@@ -1,6 +1,7 @@
 // The device's factor on the host: its bodies on one lane and on threads, with plain loops for the library's
-// factorisation and solution, against explicit inverses in double, closed forms and the host's factor.
+// factorisation and products, against explicit inverses in double, closed forms and the host's factor.
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <miq/obs/detail/factor_body.hpp>
@@ -101,8 +102,8 @@ TEST_CASE("the device's factor equals the explicit inverse of what remains", "[o
   CHECK((to_double(host) - to_double(upper)).cwiseAbs().maxCoeff() <= tolerance_of(h, to_double(host)));
 }
 
-TEST_CASE("the device's factor solves for several blocks of columns", "[obs][body]") {
-  // Banded: eigenvalues in [0.2, 1.8]. 610 columns are three blocks of at most 256.
+TEST_CASE("the device's factor joins several levels of blocks", "[obs][body]") {
+  // Banded: eigenvalues in [0.2, 1.8]. 610 columns are 16 leaves of 40, the last of 10.
   const std::int64_t columns = 610;
   matrix<float> hessian(columns, columns);
   for (std::int64_t j = 0; j < columns; ++j) {
@@ -115,6 +116,54 @@ TEST_CASE("the device's factor solves for several blocks of columns", "[obs][bod
   const MatrixXd product = to_double(hessian) * v;
   const MatrixXd again = upper.transpose() * (upper * product);
   CHECK((again - v).cwiseAbs().maxCoeff() < 9 * static_cast<double>(columns) * unit * v.cwiseAbs().maxCoeff());
+}
+
+TEMPLATE_TEST_CASE("the inverse of a triangle by blocks is as near as a solver's", "[obs][body]", float, double) {
+  const std::int64_t n =
+      GENERATE(1, 2, 3, 5, 31, 32, 33, 63, 64, 65, 66, 96, 127, 128, 129, 131, 191, 192, 193, 257, 300);
+  const std::int64_t slice = GENERATE(7, 64, 1024);
+  const std::int32_t lanes = GENERATE(0, 8);
+  if (lanes > 0 && (n > 129 || slice != 64)) return;
+  CAPTURE(n, slice, lanes);
+  miq::random_stream random(miq_test::seed());
+  // Above the diagonal R; below, and in what receives the inverse, numbers that must not be used.
+  matrix<TestType> triangle(n, n, static_cast<TestType>(NAN)), inverse(n, n + 3, static_cast<TestType>(NAN));
+  MatrixXd r = MatrixXd::Zero(n, n);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = i; j < n; ++j) {
+      const double value = i == j ? 0.5 + random.uniform() : random.normal() / std::sqrt(static_cast<double>(n));
+      triangle(i, j) = static_cast<TestType>(value);
+      r(i, j) = static_cast<double>(triangle(i, j));
+    }
+  const host_machine machine(lanes);
+  miq::obs::detail::enqueue_triangle_inverse<TestType>(machine, "inverse", n, triangle.data(), inverse.data(),
+                                                       inverse.columns(), slice);
+  const MatrixXd expected = r.triangularView<Eigen::Upper>().solve(MatrixXd::Identity(n, n));
+  // The bound of a solver, element by element: |X' - X| <= c n u |X| |R| |X|.
+  const MatrixXd bound = expected.cwiseAbs() * (r.cwiseAbs() * expected.cwiseAbs());
+  const double rounding = 2 * static_cast<double>(n) * std::numeric_limits<TestType>::epsilon();
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < i; ++j) REQUIRE(inverse(i, j) == 0);
+    for (std::int64_t j = i; j < n; ++j) {
+      INFO("row " << i << ", column " << j);
+      REQUIRE(std::abs(static_cast<double>(inverse(i, j)) - expected(i, j)) <= rounding * bound(i, j));
+      REQUIRE(static_cast<double>(triangle(i, j)) == r(i, j));
+    }
+    for (auto j = n; j < inverse.columns(); ++j) REQUIRE(std::isnan(inverse(i, j)));
+  }
+}
+
+TEMPLATE_TEST_CASE("leaves of a triangle fit shared memory and cover it", "[obs][body]", float, double) {
+  for (std::int64_t n = 1; n <= 28672; ++n) {
+    const auto leaf = miq::obs::detail::leaf_columns<TestType>(n);
+    std::int64_t covered = leaf, leaves = 1;
+    for (; covered < n; covered *= 2) leaves *= 2;
+    const miq::obs::detail::invert_leaves_body<TestType> body{n, leaf, nullptr, nullptr, n};
+    const bool fits = leaf % 4 == 0 && leaf <= miq::obs::detail::most_leaf_columns<TestType> &&
+                      body.scratch_bytes() <= 32 * 1024 && body.blocks() * leaf >= n;
+    const bool tight = covered - n < 4 * leaves;
+    if (!fits || !tight) FAIL("columns " << n << ", leaf " << leaf);
+  }
 }
 
 TEST_CASE("dead columns of the device's factor take part as if independent", "[obs][body]") {

@@ -53,34 +53,31 @@ void multiply(cublasOperation_t of_a, cublasOperation_t of_b, std::int64_t m, st
     out = beta * out + alpha * (l * r);
 }
 
+/// `count` products at given distances.
 template <class T>
-cublasStatus_t solve_triangular(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t fill,
-                                cublasOperation_t of_a, cublasDiagType_t diagonal, std::int64_t m, std::int64_t n,
-                                const T* alpha, const T* a, std::int64_t lda, T* b, std::int64_t ldb) {
-  const std::int64_t size = side == CUBLAS_SIDE_LEFT ? m : n;
+cublasStatus_t multiply_many(cublasHandle_t handle, const char* name, cublasOperation_t of_a, cublasOperation_t of_b,
+                             std::int64_t m, std::int64_t n, std::int64_t k, const T* alpha, const T* a,
+                             std::int64_t lda, std::int64_t stride_a, const T* b, std::int64_t ldb,
+                             std::int64_t stride_b, const T* beta, T* c, std::int64_t ldc, std::int64_t stride_c,
+                             std::int64_t count) {
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (m < 0 || n < 0 || !leads(lda, size) || !leads(ldb, m)) return CUBLAS_STATUS_INVALID_VALUE;
-  if (diagonal != CUBLAS_DIAG_NON_UNIT) return CUBLAS_STATUS_NOT_SUPPORTED;
-  const T scale = *alpha;
+  const auto rows_a = of_a == CUBLAS_OP_N ? m : k, columns_a = of_a == CUBLAS_OP_N ? k : m;
+  const auto rows_b = of_b == CUBLAS_OP_N ? k : n, columns_b = of_b == CUBLAS_OP_N ? n : k;
+  if (m < 0 || n < 0 || k < 0 || count < 0 || !leads(lda, rows_a) || !leads(ldb, rows_b) || !leads(ldc, m))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  if (m == 0 || n == 0 || count == 0) return CUBLAS_STATUS_SUCCESS;
+  const T scale = *alpha, old = *beta;
+  const auto last = count - 1;
   const auto code =
-      simulated::enqueue(handle->stream, "cublas trsm", {extent(a, size, size, lda), extent(b, m, n, ldb)}, [=] {
-        const const_map<T> given(a, size, size, Eigen::OuterStride<>(lda));
-        // As a lower triangle: op(A) itself, or its transpose.
-        const bool lower = (fill == CUBLAS_FILL_MODE_LOWER) == (of_a == CUBLAS_OP_N);
-        const matrix<T> op = of_a == CUBLAS_OP_N ? matrix<T>(given) : matrix<T>(given.transpose());
-        map<T> x(b, m, n, Eigen::OuterStride<>(ldb));
-        x *= scale;
-        const auto solve = [&](const auto& triangle) {
-          if (side == CUBLAS_SIDE_LEFT)
-            triangle.template solveInPlace<Eigen::OnTheLeft>(x);
-          else
-            triangle.template solveInPlace<Eigen::OnTheRight>(x);
-        };
-        if (lower)
-          solve(op.template triangularView<Eigen::Lower>());
-        else
-          solve(op.template triangularView<Eigen::Upper>());
-      });
+      simulated::enqueue(handle->stream, name,
+                         {extent(a, rows_a, columns_a, lda), extent(a + last * stride_a, rows_a, columns_a, lda),
+                          extent(b, rows_b, columns_b, ldb), extent(b + last * stride_b, rows_b, columns_b, ldb),
+                          extent(c, m, n, ldc), extent(c + last * stride_c, m, n, ldc)},
+                         [=] {
+                           for (std::int64_t i = 0; i < count; ++i)
+                             multiply<T, T>(of_a, of_b, m, n, k, scale, a + i * stride_a, lda, b + i * stride_b, ldb,
+                                            old, c + i * stride_c, ldc);
+                         });
   return code == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
@@ -151,25 +148,16 @@ cublasStatus_t cublasSgemmStridedBatched_64(cublasHandle_t handle, cublasOperati
                                             const float* a, std::int64_t lda, long long stride_a, const float* b,
                                             std::int64_t ldb, long long stride_b, const float* beta, float* c,
                                             std::int64_t ldc, long long stride_c, std::int64_t count) {
-  if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
-  const auto rows_a = of_a == CUBLAS_OP_N ? m : k, columns_a = of_a == CUBLAS_OP_N ? k : m;
-  const auto rows_b = of_b == CUBLAS_OP_N ? k : n, columns_b = of_b == CUBLAS_OP_N ? n : k;
-  if (m < 0 || n < 0 || k < 0 || count < 0 || !leads(lda, rows_a) || !leads(ldb, rows_b) || !leads(ldc, m))
-    return CUBLAS_STATUS_INVALID_VALUE;
-  if (m == 0 || n == 0 || count == 0) return CUBLAS_STATUS_SUCCESS;
-  const float scale = *alpha, old = *beta;
-  const auto last = count - 1;
-  const auto code =
-      simulated::enqueue(handle->stream, "cublasSgemm",
-                         {extent(a, rows_a, columns_a, lda), extent(a + last * stride_a, rows_a, columns_a, lda),
-                          extent(b, rows_b, columns_b, ldb), extent(b + last * stride_b, rows_b, columns_b, ldb),
-                          extent(c, m, n, ldc), extent(c + last * stride_c, m, n, ldc)},
-                         [=] {
-                           for (std::int64_t i = 0; i < count; ++i)
-                             multiply<float, float>(of_a, of_b, m, n, k, scale, a + i * stride_a, lda, b + i * stride_b,
-                                                    ldb, old, c + i * stride_c, ldc);
-                         });
-  return code == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+  return multiply_many(handle, "cublasSgemm", of_a, of_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c,
+                       ldc, stride_c, count);
+}
+cublasStatus_t cublasDgemmStridedBatched_64(cublasHandle_t handle, cublasOperation_t of_a, cublasOperation_t of_b,
+                                            std::int64_t m, std::int64_t n, std::int64_t k, const double* alpha,
+                                            const double* a, std::int64_t lda, long long stride_a, const double* b,
+                                            std::int64_t ldb, long long stride_b, const double* beta, double* c,
+                                            std::int64_t ldc, long long stride_c, std::int64_t count) {
+  return multiply_many(handle, "cublasDgemm", of_a, of_b, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c,
+                       ldc, stride_c, count);
 }
 cublasStatus_t cublasSgemm_64(cublasHandle_t handle, cublasOperation_t of_a, cublasOperation_t of_b, std::int64_t m,
                               std::int64_t n, std::int64_t k, const float* alpha, const float* a, std::int64_t lda,
@@ -202,16 +190,6 @@ cublasStatus_t cublasGemmEx_64(cublasHandle_t handle, cublasOperation_t of_a, cu
       {extent(left, rows_a, columns_a, lda), extent(right, rows_b, columns_b, ldb), extent(out, m, n, ldc)},
       [=] { multiply<std::int8_t, std::int32_t>(of_a, of_b, m, n, k, scale, left, lda, right, ldb, old, out, ldc); });
   return code == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
-}
-cublasStatus_t cublasStrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t fill,
-                              cublasOperation_t of_a, cublasDiagType_t diagonal, std::int64_t m, std::int64_t n,
-                              const float* alpha, const float* a, std::int64_t lda, float* b, std::int64_t ldb) {
-  return solve_triangular(handle, side, fill, of_a, diagonal, m, n, alpha, a, lda, b, ldb);
-}
-cublasStatus_t cublasDtrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t fill,
-                              cublasOperation_t of_a, cublasDiagType_t diagonal, std::int64_t m, std::int64_t n,
-                              const double* alpha, const double* a, std::int64_t lda, double* b, std::int64_t ldb) {
-  return solve_triangular(handle, side, fill, of_a, diagonal, m, n, alpha, a, lda, b, ldb);
 }
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t* handle) {

@@ -19,7 +19,7 @@
 namespace miq_test {
 
 /// The twin of `device::stream_machine` and of what information and obs add to it. `lanes` 0: bodies run on the host's
-/// loop, otherwise on that many threads. Products are summed in float one after the other along the depth, which is as
+/// loop, otherwise on that many threads. Products are summed one after the other along the depth, which is as
 /// bad as a library's sums can be.
 class host_machine {
  public:
@@ -34,34 +34,36 @@ class host_machine {
     run_on_host(lanes_, body);
   }
 
+  template <class T>
   void multiply(const char* /*name*/, miq::detail::operand op_a, miq::detail::operand op_b, std::int64_t rows,
-                std::int64_t columns, std::int64_t depth, float alpha, const float* a, std::int64_t a_leading,
-                const float* b, std::int64_t b_leading, float beta, float* c, std::int64_t c_leading) const {
+                std::int64_t columns, std::int64_t depth, T alpha, const T* a, std::int64_t a_leading, const T* b,
+                std::int64_t b_leading, T beta, T* c, std::int64_t c_leading) const {
     using miq::detail::operand;
     const auto a_down = op_a == operand::as_is ? a_leading : 1, a_across = op_a == operand::as_is ? 1 : a_leading;
     const auto b_down = op_b == operand::as_is ? b_leading : 1, b_across = op_b == operand::as_is ? 1 : b_leading;
-    std::vector<float> sums(static_cast<std::size_t>(columns));
+    std::vector<T> sums(static_cast<std::size_t>(columns));
     for (std::int64_t i = 0; i < rows; ++i) {
-      std::fill(sums.begin(), sums.end(), 0.0F);
+      std::fill(sums.begin(), sums.end(), T(0));
       for (std::int64_t k = 0; k < depth; ++k) {
-        const float factor = a[i * a_down + k * a_across];
+        const T factor = a[i * a_down + k * a_across];
         for (std::int64_t j = 0; j < columns; ++j)
           sums[static_cast<std::size_t>(j)] += factor * b[k * b_down + j * b_across];
       }
       for (std::int64_t j = 0; j < columns; ++j) {
-        float& to = c[i * c_leading + j];
-        const float product = alpha * sums[static_cast<std::size_t>(j)];
+        T& to = c[i * c_leading + j];
+        const T product = alpha * sums[static_cast<std::size_t>(j)];
         to = beta == 0 ? product : product + beta * to;
       }
     }
   }
+  template <class T>
   void multiply_many(const char* name, std::int64_t count, miq::detail::operand op_a, miq::detail::operand op_b,
-                     std::int64_t rows, std::int64_t columns, std::int64_t depth, float alpha, const float* a,
-                     std::int64_t a_leading, std::int64_t a_stride, const float* b, std::int64_t b_leading,
-                     std::int64_t b_stride, float* c, std::int64_t c_leading, std::int64_t c_stride) const {
+                     std::int64_t rows, std::int64_t columns, std::int64_t depth, T alpha, const T* a,
+                     std::int64_t a_leading, std::int64_t a_stride, const T* b, std::int64_t b_leading,
+                     std::int64_t b_stride, T* c, std::int64_t c_leading, std::int64_t c_stride) const {
     for (std::int64_t t = 0; t < count; ++t)
       multiply(name, op_a, op_b, rows, columns, depth, alpha, a + t * a_stride, a_leading, b + t * b_stride, b_leading,
-               0.0F, c + t * c_stride, c_leading);
+               T(0), c + t * c_stride, c_leading);
   }
 
   template <class T>
@@ -140,17 +142,6 @@ class host_machine {
         a[i * n + j] = sum / root;
       }
     }
-  }
-  /// R X = B, X in B's place; R [size, size] upper triangular, B [size, columns], row-major.
-  template <class T>
-  void solve_upper(const char* /*name*/, std::int64_t size, std::int64_t columns, const T* r, std::int64_t r_leading,
-                   T* b, std::int64_t b_leading) const {
-    for (auto i = size - 1; i >= 0; --i)
-      for (std::int64_t c = 0; c < columns; ++c) {
-        T sum = b[i * b_leading + c];
-        for (auto k = i + 1; k < size; ++k) sum -= r[i * r_leading + k] * b[k * b_leading + c];
-        b[i * b_leading + c] = sum / r[i * r_leading + i];
-      }
   }
 
  private:

@@ -15,8 +15,6 @@ enum cublasStatus_t {
 };
 enum cublasOperation_t { CUBLAS_OP_N, CUBLAS_OP_T };
 enum cublasFillMode_t { CUBLAS_FILL_MODE_LOWER, CUBLAS_FILL_MODE_UPPER };
-enum cublasSideMode_t { CUBLAS_SIDE_LEFT, CUBLAS_SIDE_RIGHT };
-enum cublasDiagType_t { CUBLAS_DIAG_NON_UNIT, CUBLAS_DIAG_UNIT };
 enum cublasMath_t { CUBLAS_DEFAULT_MATH = 0, CUBLAS_PEDANTIC_MATH = 2 };
 enum cublasPointerMode_t { CUBLAS_POINTER_MODE_HOST, CUBLAS_POINTER_MODE_DEVICE };
 enum cublasComputeType_t { CUBLAS_COMPUTE_32I = 72 };
@@ -41,14 +39,13 @@ cublasStatus_t cublasSgemmStridedBatched_64(cublasHandle_t handle, cublasOperati
                                             const float* a, std::int64_t lda, long long stride_a, const float* b,
                                             std::int64_t ldb, long long stride_b, const float* beta, float* c,
                                             std::int64_t ldc, long long stride_c, std::int64_t count);
+cublasStatus_t cublasDgemmStridedBatched_64(cublasHandle_t handle, cublasOperation_t of_a, cublasOperation_t of_b,
+                                            std::int64_t m, std::int64_t n, std::int64_t k, const double* alpha,
+                                            const double* a, std::int64_t lda, long long stride_a, const double* b,
+                                            std::int64_t ldb, long long stride_b, const double* beta, double* c,
+                                            std::int64_t ldc, long long stride_c, std::int64_t count);
 cublasStatus_t cublasGemmEx_64(cublasHandle_t handle, cublasOperation_t of_a, cublasOperation_t of_b, std::int64_t m,
                                std::int64_t n, std::int64_t k, const void* alpha, const void* a, cudaDataType type_a,
                                std::int64_t lda, const void* b, cudaDataType type_b, std::int64_t ldb, const void* beta,
                                void* c, cudaDataType type_c, std::int64_t ldc, cublasComputeType_t compute,
                                cublasGemmAlgo_t algorithm);
-cublasStatus_t cublasStrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t fill,
-                              cublasOperation_t of_a, cublasDiagType_t diagonal, std::int64_t m, std::int64_t n,
-                              const float* alpha, const float* a, std::int64_t lda, float* b, std::int64_t ldb);
-cublasStatus_t cublasDtrsm_64(cublasHandle_t handle, cublasSideMode_t side, cublasFillMode_t fill,
-                              cublasOperation_t of_a, cublasDiagType_t diagonal, std::int64_t m, std::int64_t n,
-                              const double* alpha, const double* a, std::int64_t lda, double* b, std::int64_t ldb);

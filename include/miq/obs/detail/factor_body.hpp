@@ -11,8 +11,7 @@
 //   2. P A P = L L^T in place                                           (library, 1/6 n^3 multiply-adds)
 //   3. L in reverse: R in the upper triangle of the same memory. Strictly lower elements go to strictly upper places,
 //      so nothing is overwritten that is still needed, and the diagonal is reversed by exchanging pairs.
-//   4. R U = 1, solved in the memory of U for an eighth of its columns at a time, whose lower rows are 0 and left out
-//                                                                       (library, about 1/5 n^3)
+//   4. U = R^-1 by blocks (triangle_inverse_body.hpp)                   (kernel and library, about 1/4 n^3)
 #pragma once
 
 #include <algorithm>
@@ -24,6 +23,7 @@
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/factor_checks.hpp>
 #include <miq/obs/detail/lane_loops.hpp>
+#include <miq/obs/detail/triangle_inverse_body.hpp>
 
 namespace miq::obs::detail {
 
@@ -171,26 +171,6 @@ struct turn_triangle_body {
   }
 };
 
-/// Writes the identity.
-template <class T>
-struct identity_body {
-  static constexpr int lanes = 256;
-  std::int64_t columns = 0;
-  T* to = nullptr;
-  std::int64_t leading = 0;
-
-  std::int64_t blocks() const { return blocks_of_rows(columns, columns); }
-  std::int64_t scratch_bytes() const { return 0; }
-  template <execution_group Group>
-  MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte*) const {
-    const auto each = rows_of_block(columns, columns);
-    const auto first = block * each;
-    const auto there = columns - first < each ? columns - first : each;
-    for_elements(group, there, columns,
-                 [&](std::int64_t r, std::int64_t c) { to[(first + r) * leading + c] = first + r == c ? T(1) : T(0); });
-  }
-};
-
 /// Counts elements that float cannot hold.
 struct count_too_large_body {
   static constexpr int lanes = 256;
@@ -260,19 +240,15 @@ void enqueue_triangle(const Machine& machine, const View& hessian, const float* 
 template <class T, class Machine>
 void enqueue_inverse(const Machine& machine, std::int64_t n, T* triangle, T* inverse, std::int64_t leading) {
   machine.launch("factor", turn_triangle_body<T>{n, triangle});
-  machine.launch("factor", identity_body<T>{n, inverse, leading});
-  const auto width = std::max<std::int64_t>(256, (n / 8 + 63) / 64 * 64);
-  for (std::int64_t first = 0; first < n; first += width) {
-    const auto last = std::min(n, first + width);
-    machine.solve_upper("factor", last, last - first, triangle, n, inverse + first, leading);
-  }
+  enqueue_triangle_inverse(machine, "factor", n, triangle, inverse, leading);
 }
 
 /// `factor` of arguments whose shapes have been checked. Besides what core/detail/machine.hpp says a machine has
 ///
 ///     cholesky_bytes<T>(n)                                 // scratch that `cholesky` needs
 ///     cholesky(name, n, a, scratch, bytes, status)         // A = L L^T in the lower triangle; *status != 0 if not
-///     solve_upper(name, size, columns, r, r_leading, b, b_leading)  // R X = B, X in B's place; row-major
+///
+/// and `multiply_many` in double precision, too.
 template <class Machine, class Memory, class View, class Upper>
 factor_result factor_on_machine(const Machine& machine, const device_factor_scratch& plan, const Memory& memory,
                                 const View& hessian, const Upper& upper, const factor_options& options) {
