@@ -8,6 +8,7 @@
 #include <ucontext.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -26,6 +27,11 @@
 
 using operation = std::function<void()>;
 
+struct CUevent_st {
+  cudaStream_t stream = nullptr;  // on which it was recorded last
+  bool recorded = false;
+  std::chrono::steady_clock::time_point passed;
+};
 struct CUgraph_st {
   std::vector<operation> operations;
 };
@@ -549,6 +555,32 @@ cudaError_t cudaDeviceSynchronize() {
   auto& device = machine::get();
   const guarded locked(device.lock);
   for (auto* s : device.streams) device.drain(*s);
+  return cudaSuccess;
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  *event = new CUevent_st;
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  event->stream = stream;
+  event->recorded = true;
+  return device.add(device.stream(stream), [event] { event->passed = std::chrono::steady_clock::now(); });
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return event->recorded ? cudaStreamSynchronize(event->stream) : cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEvent_t end) {
+  auto& device = machine::get();
+  const guarded locked(device.lock);
+  if (!begin->recorded || !end->recorded)
+    return device.fail(cudaErrorInvalidValue, "cudaEventElapsedTime: an event was not recorded");
+  *milliseconds = std::chrono::duration<float, std::milli>(end->passed - begin->passed).count();
   return cudaSuccess;
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode /*mode*/) {

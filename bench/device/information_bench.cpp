@@ -1,0 +1,116 @@
+// Information of all pairs of channels.
+#include "device_bench.hpp"
+
+namespace miq_bench {
+namespace {
+
+namespace information = miq::information;
+
+double square(std::int64_t channels) { return static_cast<double>(channels) * static_cast<double>(channels); }
+void count_pairs(benchmark::State& state, std::int64_t channels, double seconds) {
+  state.counters["pairs/s"] = square(channels) / 2 / seconds;
+}
+
+/// Reads half of the covariance and writes the whole result.
+void correlation(benchmark::State& state) {
+  const auto channels = state.range(0);
+  const auto covariance = there(decaying_matrix(channels, 2));
+  const auto mi = there<float>(channels, channels);
+  const auto result = there<information::correlation_result>(1);
+  miq::calibration::statistics_view<device_memory> seen;
+  seen.tokens = 10000;
+  seen.covariance = covariance.view();
+  measure(state, {.bytes = 6 * square(channels)},
+          [&] { information::correlation(exec(), seen, mi.view(), ref(result)); });
+}
+
+void rank_correlation(benchmark::State& state) {
+  const auto channels = state.range(0), tokens = state.range(1);
+  const auto samples = there(correlated_tokens(tokens, channels));
+  const auto mi = there<float>(channels, channels);
+  const auto result = there<information::rank_correlation_result>(1);
+  const auto scratch = there<std::byte>(information::rank_correlation_workspace_bytes(tokens, channels));
+  measure(state, {.operations = static_cast<double>(tokens) * square(channels), .bytes = 4 * square(channels)},
+          [&] { information::rank_correlation(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch)); });
+}
+
+/// The floor is that of the product of one-hot codes.
+void histogram(benchmark::State& state) {
+  const auto channels = state.range(0), tokens = state.range(1);
+  const auto samples = there(correlated_tokens(tokens, channels));
+  const auto mi = there<float>(channels, channels);
+  const auto result = there<information::histogram_result>(1);
+  const information::histogram_options options{.bins = 16};
+  const auto scratch = there<std::byte>(information::histogram_workspace_bytes(tokens, channels, options));
+  const double operations = static_cast<double>(tokens) * square(channels * options.bins);
+  const auto seconds = measure(state, {.bytes = 4 * square(channels), .byte_operations = operations}, [&] {
+    information::histogram(exec(), read(samples), mi.view(), ref(result), options, all_of(scratch));
+  });
+  count_pairs(state, channels, seconds);
+}
+
+void knn(benchmark::State& state) {
+  const auto channels = state.range(0), tokens = state.range(1);
+  const auto samples = there(correlated_tokens(tokens, channels));
+  const auto mi = there<float>(channels, channels);
+  const auto result = there<information::knn_result>(1);
+  const auto scratch = there<std::byte>(information::knn_workspace_bytes(tokens, channels));
+  const auto seconds = measure(state, {.bytes = 4 * square(channels)}, [&] {
+    information::knn(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
+  });
+  count_pairs(state, channels, seconds);
+}
+
+/// As many tokens as activations of a rectified layer have that are 0: half of them.
+void knn_with_ties(benchmark::State& state) {
+  const auto channels = state.range(0), tokens = state.range(1);
+  auto rectified = correlated_tokens(tokens, channels);
+  for (std::int64_t k = 0; k < rectified.size(); ++k) rectified.data()[k] = std::max(0.0F, rectified.data()[k]);
+  const auto samples = there(rectified);
+  const auto mi = there<float>(channels, channels);
+  const auto result = there<information::knn_result>(1);
+  const auto scratch = there<std::byte>(information::knn_workspace_bytes(tokens, channels));
+  const auto seconds = measure(state, {.bytes = 4 * square(channels)}, [&] {
+    information::knn(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
+  });
+  count_pairs(state, channels, seconds);
+}
+
+void kde(benchmark::State& state) {
+  const auto channels = state.range(0), tokens = state.range(1);
+  const auto samples = there(correlated_tokens(tokens, channels));
+  const auto mi = there<float>(channels, channels);
+  const auto result = there<information::kde_result>(1);
+  const auto scratch = there<std::byte>(information::kde_workspace_bytes(tokens, channels));
+  const auto seconds = measure(state, {.bytes = 4 * square(channels)}, [&] {
+    information::kde(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
+  });
+  count_pairs(state, channels, seconds);
+}
+
+void affinity(benchmark::State& state) {
+  const auto channels = state.range(0);
+  const auto mi = there(decaying_matrix(channels, 2));
+  const auto out = there<float>(channels, channels);
+  const auto result = there<information::affinity_result>(1);
+  measure(state, {.bytes = 6 * square(channels)},
+          [&] { information::affinity(exec(), read(mi), out.view(), ref(result)); });
+}
+
+}  // namespace
+
+void add_information(const sizes& size) {
+  const std::vector<std::string> sampled{"channels", "tokens"};
+  add("correlation", size, 10, correlation)->ArgName("channels")->Arg(size(4096, 40))->Arg(size(13824, 70));
+  add("affinity", size, 10, affinity)->ArgName("channels")->Arg(size(4096, 40))->Arg(size(13824, 70));
+  add("rank_correlation", size, 3, rank_correlation)->ArgNames(sampled)->Args({size(4096, 40), size(8192, 90)});
+  add("histogram", size, 2, histogram)
+      ->ArgNames(sampled)
+      ->Args({size(4096, 40), size(10000, 90)})
+      ->Args({size(13824, 70), size(10000, 90)});
+  add("knn", size, 2, knn)->ArgNames(sampled)->Args({size(512, 12), size(2048, 90)});
+  add("knn/rectified", size, 2, knn_with_ties)->ArgNames(sampled)->Args({size(512, 12), size(2048, 90)});
+  add("kde", size, 2, kde)->ArgNames(sampled)->Args({size(512, 12), size(2048, 90)});
+}
+
+}  // namespace miq_bench
