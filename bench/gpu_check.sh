@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that only a GPU can show, in one run of minutes: builds, device tests, compute-sanitizer, timings.
+# Everything that only a GPU can show, in one run of minutes: builds, device tests, timings, compute-sanitizer.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,11 +8,12 @@ usage() {
 Usage: bench/gpu_check.sh [--pack | --quick]
 
 Without options, on a machine with a GPU, nvcc, CMake and ninja: builds the device tests and benchmarks for the GPU at
-hand, runs the tests (a missing device is a failure), compute-sanitizer over a reduced set, and the benchmarks.
+hand, runs the tests (a missing device is a failure), the benchmarks beside PyTorch where that is installed, and
+compute-sanitizer over as much as fits into what is left of MIQ_GPU_SECONDS (480 unless it is set).
 Writes what it finds to $OUT, or build/gpu.
 
-  --pack    on a machine with Eigen and Catch2 installed: copies their headers to gpu_dependencies/, which git ignores,
-            so that a bare machine can build
+  --pack    on a machine with Eigen, Catch2 and Google Benchmark installed: copies them to gpu_dependencies/, which git
+            ignores, so that a bare machine can build
   --quick   tests only
 END
 }
@@ -60,34 +61,52 @@ architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -
 say "Building for sm_$architecture"
 cmake -S . -B build/gpu -G Ninja -D CMAKE_BUILD_TYPE=Release -D MIQ_CUDA=ON -D CMAKE_CUDA_ARCHITECTURES="$architecture" \
   -D MIQ_BUILD_EXAMPLES=OFF -D MIQ_INSTALL=OFF \
-  -D CMAKE_PREFIX_PATH="$PWD/gpu_dependencies" >"$out/configure.txt" || { cat "$out/configure.txt"; exit 1; }
-cmake --build build/gpu --target device_tests bench_device >"$out/build.txt" 2>&1 || { tail -n 60 "$out/build.txt"; exit 1; }
+  -D CMAKE_PREFIX_PATH="$PWD/gpu_dependencies" >"$out/build.txt" 2>&1 || { cat "$out/build.txt"; exit 1; }
+cmake --build build/gpu --target device_tests bench_device >>"$out/build.txt" 2>&1 || { tail -n 60 "$out/build.txt"; exit 1; }
 
 say "Device tests"
 status=0
-MIQ_REQUIRE_GPU=1 ctest --test-dir build/gpu -L device --output-on-failure | tee "$out/tests.txt" || status=1
+MIQ_REQUIRE_GPU=1 ctest --test-dir build/gpu -L '^device$' --timeout 120 --output-on-failure | tee "$out/tests.txt" ||
+  status=1
 [[ $quick == no ]] || exit $status
 
-# Each program has its share of time; one that does not end in it is named, and its checks count as not done.
-for tool in memcheck racecheck synccheck initcheck; do
-  say "compute-sanitizer $tool"
-  while read -r program; do
-    code=0
-    MIQ_REQUIRE_GPU=1 timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 1 "$program" '[device]' \
-      >"$out/sanitizer.txt" 2>&1 || code=$?
-    case $code in
-      0) echo "clean: $(basename "$program")" ;;
-      124) echo "not finished in 60 s: $(basename "$program")" ;;
-      *)
-        echo "FAILED: $(basename "$program")"
-        tail -n 30 "$out/sanitizer.txt"
-        ;;
-    esac
-  done < <(find build/gpu/tests -name 'test_*_device' -type f -perm -u+x) | tee "$out/$tool.txt"
-  if grep -q '^FAILED' "$out/$tool.txt"; then status=1; fi
-done
-
 say "Benchmarks"
-build/gpu/bench/device/bench_device | tee "$out/benchmarks.txt" || status=1
+timeout 180 build/gpu/bench/device/bench_device --benchmark_color=false --benchmark_out="$out/benchmarks.json" \
+  --benchmark_out_format=json | tee "$out/benchmarks.txt" || status=1
+if python3 -c 'import torch' 2>/dev/null; then
+  timeout 120 python3 bench/device/pytorch_layers.py "$out/benchmarks.json" | tee "$out/pytorch.txt" || status=1
+else
+  echo "no PyTorch here: nothing to compare with"
+fi
+
+# Four programs at a time, each with its share of time; one that does not end in it, or cannot begin, is named, and its
+# checks count as not done.
+sanitize() {
+  local tool=$1 program=$2 code=0
+  local log=build/gpu/sanitizer/$tool.$(basename "$program").txt
+  local left=$((deadline - $(date +%s)))
+  if ((left < 10)); then
+    echo "not begun: $tool $(basename "$program")"
+    return
+  fi
+  MIQ_REQUIRE_GPU=1 timeout $((left < 90 ? left : 90)) compute-sanitizer --tool "$tool" --error-exitcode 1 "$program" \
+    '[device]' >"$log" 2>&1 || code=$?
+  case $code in
+    0) echo "clean: $tool $(basename "$program")" ;;
+    124) echo "not finished: $tool $(basename "$program")" ;;
+    *)
+      echo "FAILED: $tool $(basename "$program")"
+      tail -n 30 "$log"
+      ;;
+  esac
+}
+export -f sanitize
+export deadline=$(($(date +%s) - SECONDS + started + ${MIQ_GPU_SECONDS:-480}))
+say "compute-sanitizer"
+mkdir -p build/gpu/sanitizer
+for tool in memcheck racecheck synccheck initcheck; do
+  find build/gpu/tests -name 'test_*_device' -type f -perm -u+x -printf "$tool\n%p\n"
+done | xargs -P 4 -n 2 bash -c 'sanitize "$0" "$1"' | tee "$out/sanitizers.txt"
+if grep -q '^FAILED' "$out/sanitizers.txt"; then status=1; fi
 say "Done, status $status"
 exit $status

@@ -79,7 +79,7 @@ def _block_mask(scores, sparsity):
 def _sweep_as_published(weights, factor, sparsity, grid, block):
     weights = weights.clone()
     columns = weights.shape[1]
-    loss = torch.zeros(weights.shape[0])
+    loss = torch.zeros(weights.shape[0], device=weights.device)
     for begin in range(0, columns, block):
         end = min(begin + block, columns)
         work = weights[:, begin:end].clone()
@@ -106,7 +106,7 @@ def _sweep_as_published(weights, factor, sparsity, grid, block):
 def _sweep_transposed(weights, factor, sparsity, grid, block):
     work = weights.T.contiguous()
     columns = work.shape[0]
-    loss = torch.zeros(work.shape[1])
+    loss = torch.zeros(work.shape[1], device=work.device)
     for begin in range(0, columns, block):
         end = min(begin + block, columns)
         local = factor[begin:end, begin:end]
