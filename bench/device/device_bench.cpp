@@ -14,6 +14,7 @@ namespace {
 /// Prints, and remembers errors.
 class counting_reporter final : public benchmark::ConsoleReporter {
  public:
+  counting_reporter() : ConsoleReporter(OO_Tabular) {}
   void ReportRuns(const std::vector<Run>& runs) override {
     ++benchmarks;
     for (const auto& run : runs) errors += failed(run) ? 1 : 0;

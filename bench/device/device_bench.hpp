@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <string>
 
 #include <benchmark/benchmark.h>
@@ -52,7 +53,7 @@ benchmark::internal::Benchmark* add(const std::string& name, const sizes& size, 
   const auto guarded = [run](benchmark::State& state) {
     try {
       run(state);
-    } catch (const miq::error& e) {
+    } catch (const std::exception& e) {
       state.SkipWithError(e.what());
     }
   };

@@ -49,40 +49,34 @@ void histogram(benchmark::State& state) {
   count_pairs(state, channels, seconds);
 }
 
-void knn(benchmark::State& state) {
-  const auto channels = state.range(0), tokens = state.range(1);
-  const auto samples = there(correlated_tokens(tokens, channels));
+/// How much work there is depends on the values: no floor.
+void knn(benchmark::State& state, const miq::matrix<float>& tokens_by_channel) {
+  const auto channels = tokens_by_channel.columns(), tokens = tokens_by_channel.rows();
+  const auto samples = there(tokens_by_channel);
   const auto mi = there<float>(channels, channels);
   const auto result = there<information::knn_result>(1);
   const auto scratch = there<std::byte>(information::knn_workspace_bytes(tokens, channels));
-  const auto seconds = measure(state, {.bytes = 4 * square(channels)}, [&] {
-    information::knn(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
-  });
+  const auto seconds =
+      measure(state, {}, [&] { information::knn(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch)); });
   count_pairs(state, channels, seconds);
 }
 
-/// As many tokens as activations of a rectified layer have that are 0: half of them.
-void knn_with_ties(benchmark::State& state) {
-  const auto channels = state.range(0), tokens = state.range(1);
-  auto rectified = correlated_tokens(tokens, channels);
-  for (std::int64_t k = 0; k < rectified.size(); ++k) rectified.data()[k] = std::max(0.0F, rectified.data()[k]);
-  const auto samples = there(rectified);
-  const auto mi = there<float>(channels, channels);
-  const auto result = there<information::knn_result>(1);
-  const auto scratch = there<std::byte>(information::knn_workspace_bytes(tokens, channels));
-  const auto seconds = measure(state, {.bytes = 4 * square(channels)}, [&] {
-    information::knn(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
-  });
-  count_pairs(state, channels, seconds);
+/// Half of the tokens are 0, as after a rectifier.
+miq::matrix<float> rectified_tokens(std::int64_t tokens, std::int64_t channels) {
+  auto x = correlated_tokens(tokens, channels);
+  for (std::int64_t k = 0; k < x.size(); ++k) x.data()[k] = std::max(0.0F, x.data()[k]);
+  return x;
 }
 
+/// A kernel at every pair of tokens for every pair of channels is one multiply-add at least.
 void kde(benchmark::State& state) {
   const auto channels = state.range(0), tokens = state.range(1);
   const auto samples = there(correlated_tokens(tokens, channels));
   const auto mi = there<float>(channels, channels);
   const auto result = there<information::kde_result>(1);
   const auto scratch = there<std::byte>(information::kde_workspace_bytes(tokens, channels));
-  const auto seconds = measure(state, {.bytes = 4 * square(channels)}, [&] {
+  const double operations = static_cast<double>(tokens) * static_cast<double>(tokens) * square(channels);
+  const auto seconds = measure(state, {.operations = operations}, [&] {
     information::kde(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
   });
   count_pairs(state, channels, seconds);
@@ -108,8 +102,13 @@ void add_information(const sizes& size) {
       ->ArgNames(sampled)
       ->Args({size(4096, 40), size(10000, 90)})
       ->Args({size(13824, 70), size(10000, 90)});
-  add("knn", size, 2, knn)->ArgNames(sampled)->Args({size(512, 12), size(2048, 90)});
-  add("knn/rectified", size, 2, knn_with_ties)->ArgNames(sampled)->Args({size(512, 12), size(2048, 90)});
+  add("knn", size, 2, [](benchmark::State& state) { knn(state, correlated_tokens(state.range(1), state.range(0))); })
+      ->ArgNames(sampled)
+      ->Args({size(512, 12), size(2048, 90)});
+  add("knn/rectified", size, 2,
+      [](benchmark::State& state) { knn(state, rectified_tokens(state.range(1), state.range(0))); })
+      ->ArgNames(sampled)
+      ->Args({size(512, 12), size(2048, 90)});
   add("kde", size, 2, kde)->ArgNames(sampled)->Args({size(512, 12), size(2048, 90)});
 }
 

@@ -19,13 +19,23 @@ struct layer {
         codes(there<std::uint8_t>(row_count, column_count)),
         kept(there<std::uint8_t>(row_count, column_count)),
         result(1, exec().stream()),
+        grids(exec(), row_count,
+              miq::quantization::device_column_groups(
+                  exec(), std::vector<std::int32_t>(static_cast<std::size_t>(column_count), 0),
+                  std::vector<std::uint8_t>{4}),
+              {}),
+        fitted(1, exec().stream()),
+        fit_scratch(miq::quantization::fit_grids_workspace_bytes(row_count, grids.groups(), {}), exec().stream()),
         factor_scratch(obs::factor_workspace_bytes(exec(), column_count), exec().stream()),
         sweep_scratch(obs::sweep_workspace_bytes(exec(), row_count, column_count, options), exec().stream()) {
-    const std::vector<std::int32_t> labels(static_cast<std::size_t>(column_count), 0);
-    grids = miq::quantization::fit_grids(exec(), read(weights), labels, std::vector<std::uint8_t>{4});
+    fit();
     factor();
   }
   void factor() { obs::factor(exec(), read(hessian), upper.view(), {}, all_of(factor_scratch)); }
+  void fit() {
+    miq::quantization::fit_grids_into<float>(exec(), read(weights), grids.groups(), grids.outputs(), ref(fitted), {},
+                                             {}, {}, all_of(fit_scratch));
+  }
   void sweep() {
     const auto view = grids.view();
     obs::sweep(exec(), {.weights = weights.view(), .upper = upper.view(), .grids = &view},
@@ -40,8 +50,9 @@ struct layer {
   device_matrix<float> weights, hessian, upper, settled;
   device_matrix<std::uint8_t> codes, kept;
   device_array<obs::device_sweep_result> result;
-  device_array<std::byte> factor_scratch, sweep_scratch;
   miq::quantization::device_grid_set grids;
+  device_array<miq::quantization::fit_result> fitted;
+  device_array<std::byte> fit_scratch, factor_scratch, sweep_scratch;
 };
 
 void factor(benchmark::State& state) {
@@ -54,12 +65,25 @@ void sweep(benchmark::State& state, const obs::sweep_options& options) {
   measure(state, {.operations = of.sweep_operations()}, [&] { of.sweep(); });
 }
 
+/// All that a layer needs, the grids included, as the peers' times do.
 void factor_and_sweep(benchmark::State& state) {
   layer of(state.range(0), state.range(1));
   measure(state, {.operations = of.factor_operations() + of.sweep_operations()}, [&] {
     of.factor();
+    of.fit();
     of.sweep();
   });
+}
+
+/// Reads every weight once at least, and writes its place in the mask.
+void select_mask(benchmark::State& state) {
+  layer of(state.range(0), state.range(1));
+  const auto saliency = there<float>(state.range(1));
+  const std::vector<float> ones(static_cast<std::size_t>(state.range(1)), 1.0F);
+  miq::copy(exec(), miq::vector_view<const float>(ones), saliency.view());
+  const auto scratch = there<std::byte>(obs::select_mask_workspace_bytes(exec(), state.range(0), state.range(1)));
+  measure(state, {.bytes = 5 * of.rows * of.columns},
+          [&] { obs::select_mask(exec(), read(of.weights), saliency.view(), of.kept.view(), {}, all_of(scratch)); });
 }
 
 void refit(benchmark::State& state) {
@@ -122,6 +146,7 @@ void add_obs(const sizes& size) {
       ->ArgNames(names)
       ->Args({size(4096, 30), size(4096, 130)});
   layers(add("factor_and_sweep", size, 5, factor_and_sweep));
+  add("select_mask", size, 10, select_mask)->ArgNames(names)->Args({size(4096, 30), size(4096, 130)});
   add("refit", size, 3, refit)->ArgNames(names)->Args({size(4096, 30), size(4096, 130)});
   add("mask_search", size, 3, mask_search)->ArgNames(names)->Args({size(4096, 30), size(4096, 130)});
   add("shift_target", size, 3, shift_target)->ArgNames(names)->Args({size(4096, 30), size(4096, 130)});

@@ -50,6 +50,21 @@ void fit(benchmark::State& state, const fit_options& options) {
   measure(state, {.bytes = 4 * elements(state)}, [&] { of.fit(); });
 }
 
+/// What rate and distortion ask: the errors of grids of every width, for each group. One read of the weights, as above.
+void grid_errors(benchmark::State& state) {
+  const fit_options options = miq::mi_options(0.5, 4).fit;
+  layer of(state.range(0), state.range(1), options);
+  const std::vector<std::uint8_t> widths{2, 3, 4, 5, 6, 7, 8};
+  const auto errors = there<double>(of.groups, static_cast<std::int64_t>(widths.size()));
+  const auto result = there<quantization::grid_errors_result>(1);
+  const auto scratch =
+      there<std::byte>(quantization::grid_errors_workspace_bytes(state.range(0), of.grids.groups(), options));
+  measure(state, {.bytes = 4 * elements(state)}, [&] {
+    quantization::grid_errors_into<float>(exec(), read(of.weights), of.grids.groups(), widths, errors.view(),
+                                          ref(result), options, {}, {}, all_of(scratch));
+  });
+}
+
 void quantise(benchmark::State& state) {
   layer of(state.range(0), state.range(1), {});
   of.fit();
@@ -112,6 +127,19 @@ void pack_kept_codes(benchmark::State& state) {
   });
 }
 
+void unpack_kept_codes(benchmark::State& state) {
+  const auto count = state.range(0) * state.range(1);
+  const code_row row(count);
+  const auto words = there<std::uint32_t>(quantization::packed_words(count / 2, 4));
+  const auto scratch = there<std::byte>(quantization::kept_codes_workspace_bytes(count));
+  quantization::pack_kept_codes(exec(), row.codes.view(), row.kept.view(), 4, words.view(), ref(row.result),
+                                all_of(scratch));
+  measure(state, {.bytes = 2.25 * elements(state)}, [&] {
+    quantization::unpack_kept_codes(exec(), words.view(), row.kept.view(), 4, row.codes.view(), ref(row.result),
+                                    all_of(scratch));
+  });
+}
+
 void column_sums(benchmark::State& state) {
   const auto rows = state.range(0), columns = state.range(1);
   const auto weights = there(random_matrix(rows, columns, 0.02));
@@ -135,11 +163,13 @@ void add_quantization(const sizes& size) {
   add_fit("fit_grids/min_max", {});
   add_fit("fit_grids/clip_search", {.range = range_rule::clip_search});
   add_fit("fit_grids/rank_one", miq::mi_options(0.5, 4).fit);
+  add("grid_errors", size, 5, grid_errors)->ArgNames(names)->Args(layer);
   add("quantise", size, 10, quantise)->ArgNames(names)->Args(layer);
   add("dequantise", size, 10, dequantise)->ArgNames(names)->Args(layer);
   add("pack_codes", size, 10, pack_codes)->ArgNames(names)->Args(layer);
   add("unpack_codes", size, 10, unpack_codes)->ArgNames(names)->Args(layer);
   add("pack_kept_codes", size, 10, pack_kept_codes)->ArgNames(names)->Args(layer);
+  add("unpack_kept_codes", size, 10, unpack_kept_codes)->ArgNames(names)->Args(layer);
   add("column_sums", size, 10, column_sums)->ArgNames(names)->Args(layer);
 }
 

@@ -12,8 +12,8 @@ inline namespace MIQ_CUDA_NAMESPACE {
 /// for.
 MIQ_CUDA_API std::int64_t factor_workspace_bytes(const cuda_executor& exec, std::int64_t columns);
 
-/// As `factor` on the host, of a Hessian in device memory, by cuSOLVER's Cholesky factorisation and cuBLAS's triangular
-/// solution.
+/// As `factor` on the host, of a Hessian in device memory, by cuSOLVER's Cholesky factorisation; its triangle is
+/// inverted by blocks, with cuBLAS's products.
 ///
 /// @param exec  scratch comes from `scratch`, or from the executor's resource where that is empty; work in double takes
 ///              another `16 c^2` bytes from the resource. Waits for the stream once for each share of damping that is

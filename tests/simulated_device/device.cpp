@@ -30,7 +30,9 @@ using operation = std::function<void()>;
 struct CUevent_st {
   cudaStream_t stream = nullptr;  // on which it was recorded last
   bool recorded = false;
-  std::chrono::steady_clock::time_point passed;
+  // Shared with the work that sets it: an event may go before the device has passed it.
+  std::shared_ptr<std::chrono::steady_clock::time_point> passed =
+      std::make_shared<std::chrono::steady_clock::time_point>();
 };
 struct CUgraph_st {
   std::vector<operation> operations;
@@ -570,7 +572,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const guarded locked(device.lock);
   event->stream = stream;
   event->recorded = true;
-  return device.add(device.stream(stream), [event] { event->passed = std::chrono::steady_clock::now(); });
+  return device.add(device.stream(stream), [passed = event->passed] { *passed = std::chrono::steady_clock::now(); });
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   return event->recorded ? cudaStreamSynchronize(event->stream) : cudaSuccess;
@@ -580,7 +582,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t begin, cudaEve
   const guarded locked(device.lock);
   if (!begin->recorded || !end->recorded)
     return device.fail(cudaErrorInvalidValue, "cudaEventElapsedTime: an event was not recorded");
-  *milliseconds = std::chrono::duration<float, std::milli>(end->passed - begin->passed).count();
+  *milliseconds = std::chrono::duration<float, std::milli>(*end->passed - *begin->passed).count();
   return cudaSuccess;
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode /*mode*/) {

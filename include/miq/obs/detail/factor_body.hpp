@@ -14,11 +14,9 @@
 //   4. U = R^-1 by blocks (triangle_inverse_body.hpp)                   (kernel and library, about 1/4 n^3)
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/factor_checks.hpp>
