@@ -150,12 +150,13 @@ TEST_CASE("a graph on a machine is the host's to the bit", "[grouping][body]") {
   const auto n = GENERATE(1, 2, 31, 32, 33, 97);
   // Sparse enough for several components, isolated columns, long paths.
   const double share = GENERATE(0.0, 0.01, 0.03, 0.5);
+  const auto seed = miq_test::seed();
   miq::matrix<float> m(n, n);
   for (std::int64_t i = 0; i < n; ++i) {
     m(i, i) = miq_test::unit(3, static_cast<std::uint64_t>(i));
     for (std::int64_t j = 0; j < i; ++j)
-      if (static_cast<double>(miq_test::unit(miq_test::seed(), static_cast<std::uint64_t>(i * n + j))) < share)
-        m(i, j) = m(j, i) = miq_test::unit(miq_test::seed() + 1, static_cast<std::uint64_t>(i * n + j));
+      if (static_cast<double>(miq_test::unit(seed, static_cast<std::uint64_t>(i * n + j))) < share)
+        m(i, j) = m(j, i) = miq_test::unit(seed + 1, static_cast<std::uint64_t>(i * n + j));
   }
   const auto spaced = padded(m);
   const auto found = graph({spaced.data(), n, n, n + 5}, lanes);
@@ -169,11 +170,12 @@ TEST_CASE("a graph on a machine is the host's to the bit", "[grouping][body]") {
 
 TEST_CASE("components on a machine follow a shuffled path and a star", "[grouping][body]") {
   const std::int64_t n = 200;
+  const auto seed = miq_test::seed();
   std::vector<std::int64_t> order(n);
   std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [](auto a, auto b) {
-    return miq::random_hash(miq_test::seed(), static_cast<std::uint64_t>(a)) <
-           miq::random_hash(miq_test::seed(), static_cast<std::uint64_t>(b));
+  std::sort(order.begin(), order.end(), [seed](auto a, auto b) {
+    return miq::random_hash(seed, static_cast<std::uint64_t>(a)) <
+           miq::random_hash(seed, static_cast<std::uint64_t>(b));
   });
   miq::matrix<float> path(n, n), star(n, n);
   for (std::size_t k = 0; k + 1 < order.size(); ++k) {

@@ -215,7 +215,8 @@ TEST_CASE("units and signs do not matter to KSG", "[knn]") {
   for (std::int64_t t = 0; t < samples.rows(); ++t)
     samples(t, 3) = static_cast<float>(-3.7 * static_cast<double>(samples(t, 3)));
   knn(exec, samples, before.view());
-  for (std::int64_t i = 0; i < 3; ++i) CHECK(after(3, i) == Approx(before(3, i)).epsilon(0).margin(0.05));
+  // Eight standard deviations of that difference.
+  for (std::int64_t i = 0; i < 3; ++i) CHECK(after(3, i) == Approx(before(3, i)).epsilon(0).margin(0.1));
 }
 
 TEST_CASE("monotone maps keep what KSG estimates, within its error", "[knn]") {
