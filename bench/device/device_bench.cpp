@@ -45,6 +45,7 @@ int main(int count, char** arguments) {
       --count;
       break;
     }
+  miq_bench::add_ceilings(size);
   miq_bench::add_calibration(size);
   miq_bench::add_information(size);
   miq_bench::add_grouping(size);

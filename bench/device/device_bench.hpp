@@ -39,6 +39,7 @@ struct sizes {
   std::int64_t operator()(std::int64_t full, std::int64_t otherwise) const { return small ? otherwise : full; }
 };
 
+void add_ceilings(const sizes& size);
 void add_calibration(const sizes& size);
 void add_information(const sizes& size);
 void add_grouping(const sizes& size);
