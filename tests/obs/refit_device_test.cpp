@@ -3,8 +3,8 @@
 #include <limits>
 #include <vector>
 
-#include <miq/obs/refit_cuda.hpp>
 #include <miq/obs/refit.hpp>
+#include <miq/obs/refit_cuda.hpp>
 
 #include "layer_data.hpp"
 #include "reference/obs_oracle.hpp"

@@ -95,12 +95,6 @@ swept<T> sweep_bodies(const matrix<float>& weights, const matrix<float>& upper, 
   return out;
 }
 
-/// The host's sweep and the device's may decide differently where rounding does; the losses hardly notice.
-void near_host(const solved& got, const solved& host) {
-  CHECK(got.result.masked == host.result.masked);
-  CHECK(got.result.loss == Approx(host.result.loss).epsilon(1e-3).margin(1e-12));
-}
-
 /// Judged by the oracle and compared with the host.
 void check_both(const miq_test::layer& made, const sweep_options& options, const grid_set* grids,
                 const matrix<std::uint8_t>* kept = nullptr, const std::vector<float>& saliency = {},
@@ -109,7 +103,7 @@ void check_both(const miq_test::layer& made, const sweep_options& options, const
   const auto got = sweep_bodies(made.weights, upper, options, grids, kept, saliency, lanes);
   CHECK(got.not_finite == 0);
   check_sweep(made, options, got.s, grids, kept, saliency);
-  near_host(got.s, miq_test::solve(made.weights, upper, options, grids, kept, 1, saliency));
+  miq_test::check_alike(got.s, miq_test::solve(made.weights, upper, options, grids, kept, 1, saliency));
 }
 
 }  // namespace

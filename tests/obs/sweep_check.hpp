@@ -89,6 +89,27 @@ inline bool same(const solved& a, const solved& b) {
          a.result.loss == b.result.loss && a.result.masked == b.result.masked && a.result.clamped == b.result.clamped;
 }
 
+/// Two sweeps of one layer that add in different orders, each judged by `check_sweep`. Rows in which they decide alike
+/// lose the same. Where rounding decides otherwise, all that follows in the row is another draw of the same dice, and
+/// where rows compete for a mask, so is a little of the others: such rows must be few.
+inline void check_alike(const solved& a, const solved& b) {
+  CHECK(a.result.masked == b.result.masked);
+  const auto rows = a.kept.rows();
+  const auto columns = static_cast<std::size_t>(a.kept.columns());
+  const auto same_row = [&](const matrix<std::uint8_t>& x, const matrix<std::uint8_t>& y, std::int64_t r) {
+    return x.empty() || std::memcmp(&x(r, 0), &y(r, 0), columns) == 0;
+  };
+  std::int64_t apart = 0;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    if (same_row(a.kept, b.kept, r) && same_row(a.codes, b.codes, r))
+      REQUIRE(a.row_loss[static_cast<std::size_t>(r)] ==
+              Approx(b.row_loss[static_cast<std::size_t>(r)]).epsilon(1e-3).margin(1e-12));
+    else
+      ++apart;
+  }
+  CHECK(apart <= 4 + rows / 8);
+}
+
 /// What a code stands for, in double, from the definition of the grids.
 inline double level_of(const miq::quantization::affine_grid& grid, int code) {
   const double scale = grid.scale;
