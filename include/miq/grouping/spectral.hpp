@@ -23,8 +23,8 @@ namespace miq::grouping {
 /// The eigenvalue 1 is repeated once for every connected component; all are found. With as many groups as components
 /// each component is one group; with fewer, whole components are joined, the largest first, each to the group that has
 /// the fewest columns so far (any such division cuts nothing; this one is even). Neither takes eigenvectors. A column
-/// whose point has less than 1e-4 of the usual length before scaling (its affinities are negligible beside the others')
-/// counts as the origin.
+/// whose point has less than 1e-4 of the length that is usual for its row sum (its affinities are negligible beside the
+/// others') is scaled as if it had that length, and so stays near the origin.
 ///
 /// @param exec      where to run
 /// @param affinity  [n, n], n >= 1, finite, not negative, symmetric to the bit; the diagonal is checked but counts as 0

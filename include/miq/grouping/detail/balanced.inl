@@ -296,7 +296,7 @@ balanced_result balanced_spectral_on(const Exec& exec, matrix_view<const float> 
     eigen.dense_fallback = options.dense_fallback;
     eigen.seed = options.seed;
     const auto pairs = normalised_eigenpairs(exec, affinity, graph, static_cast<int>(count), eigen);
-    const auto rows = unit_rows(pairs.vectors, count, exec.resource());
+    const auto rows = unit_rows(graph, pairs.vectors, count, exec.resource());
     for (std::int64_t r = 0; r < connected; ++r)
       std::copy_n(&rows(r, 0), count, &points(graph.connected[static_cast<std::size_t>(r)], 0));
   }

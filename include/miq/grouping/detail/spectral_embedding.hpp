@@ -121,16 +121,22 @@ eigenpairs_result normalised_eigenpairs(const Exec& exec, matrix_view<const floa
   return largest_eigenpairs_unchecked(exec, normalised, count, options);
 }
 
-/// Rows of the first `count` vectors, scaled to length 1. A row below 1e-4 of the root mean square length is rounding
-/// error, not a direction, and becomes zero, so that such columns stay together.
-inline matrix<float> unit_rows(const matrix<float>& vectors, std::int64_t count, std::pmr::memory_resource* resource) {
+/// Rows of the first `count` vectors, scaled to length 1. In a part of the graph that is all but separate, rows are as
+/// long as the roots of their degrees; where that length is below 1e-4 of the usual one, their direction is rounding
+/// error, and they are scaled as if they had that length: such a part stays near the origin, and together.
+inline matrix<float> unit_rows(const affinity_graph& graph, const matrix<float>& vectors, std::int64_t count,
+                               std::pmr::memory_resource* resource) {
   matrix<float> points(vectors.rows(), count, resource);
-  const double nothing = 1e-8 * static_cast<double>(count) / static_cast<double>(vectors.rows());
+  double degrees = 0;
+  for (const double root : graph.inverse_root) degrees += 1 / (root * root);
+  // The squares of the lengths sum to `count`.
+  const double share = 1e-8 * static_cast<double>(count) / degrees;
   for (std::int64_t r = 0; r < vectors.rows(); ++r) {
+    const double root = graph.inverse_root[static_cast<std::size_t>(r)];
     double square = 0;
     for (std::int64_t j = 0; j < count; ++j)
       square += static_cast<double>(vectors(r, j)) * static_cast<double>(vectors(r, j));
-    const double factor = square > nothing ? 1 / std::sqrt(square) : 0.0;
+    const double factor = 1 / std::sqrt(std::max(square, share / (root * root)));
     for (std::int64_t j = 0; j < count; ++j)
       points(r, j) = static_cast<float>(static_cast<double>(vectors(r, j)) * factor);
   }
@@ -200,7 +206,7 @@ partition divide_with(const Cluster& cluster, const affinity_graph& graph, const
                          groups);
   }
   options.groups = static_cast<int>(own);
-  clusters = cluster(unit_rows(vectors, own, resource), options);
+  clusters = cluster(unit_rows(graph, vectors, own, resource), options);
   return with_isolated(graph, clusters.groups, groups);
 }
 
