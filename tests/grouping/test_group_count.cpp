@@ -34,7 +34,7 @@ miq::matrix<float> distance_of(const miq::matrix<float>& affinity) {
 
 TEST_CASE("the number of blocks is found by both criteria, and all scores are returned", "[grouping]") {
   const auto criterion = GENERATE(group_count_criterion::silhouette, group_count_criterion::eigengap);
-  for (const auto& sizes : {std::vector{25, 20, 15}, std::vector{90, 80, 70, 60, 50}}) {
+  for (const auto& sizes : {std::vector{60, 50, 40}, std::vector{90, 80, 70, 60, 50}}) {
     const auto model = make_block_model(miq_test::seed(), sizes, 1.0F, 0.1F);
     const auto distance = distance_of(model.affinity);
     const auto result = choose_group_count(threads(2), model.affinity, distance,
