@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/detail/machine.hpp>
@@ -34,16 +35,22 @@ class stream_machine {
                                       b_leading, a, a_leading, &beta, c, c_leading),
                        name);
   }
+  /// In float, and in double where a folder asks for it.
+  template <class T>
   void multiply_many(const char* name, std::int64_t count, detail::operand op_a, detail::operand op_b,
-                     std::int64_t rows, std::int64_t columns, std::int64_t depth, float alpha, const float* a,
-                     std::int64_t a_leading, std::int64_t a_stride, const float* b, std::int64_t b_leading,
-                     std::int64_t b_stride, float* c, std::int64_t c_leading, std::int64_t c_stride) const {
+                     std::int64_t rows, std::int64_t columns, std::int64_t depth, T alpha, const T* a,
+                     std::int64_t a_leading, std::int64_t a_stride, const T* b, std::int64_t b_leading,
+                     std::int64_t b_stride, T* c, std::int64_t c_leading, std::int64_t c_stride) const {
     if (count == 0 || rows == 0 || columns == 0) return;
-    const float beta = 0;
-    detail::check_blas(
-        cublasSgemmStridedBatched_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
-                                     b_leading, b_stride, a, a_leading, a_stride, &beta, c, c_leading, c_stride, count),
-        name);
+    const T beta = 0;
+    const auto multiply = [&](const auto& gemm) {
+      return gemm(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b, b_leading, b_stride,
+                  a, a_leading, a_stride, &beta, c, c_leading, c_stride, count);
+    };
+    if constexpr (std::is_same_v<T, double>)
+      detail::check_blas(multiply(cublasDgemmStridedBatched_64), name);
+    else
+      detail::check_blas(multiply(cublasSgemmStridedBatched_64), name);
   }
 
   template <class T>
@@ -81,6 +88,7 @@ class stream_machine {
  protected:
   const cuda_executor& exec_;
 
+ private:
   static cublasOperation_t operation(detail::operand of) {
     return of == detail::operand::as_is ? CUBLAS_OP_N : CUBLAS_OP_T;
   }

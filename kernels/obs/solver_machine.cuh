@@ -12,8 +12,8 @@ namespace miq::obs {
 inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
-/// A `stream_machine` that also factors, by cuSOLVER, and multiplies in double. The libraries read columns where miq
-/// writes rows: a row-major matrix is its transpose there.
+/// A `stream_machine` that also factors, by cuSOLVER, which reads columns where miq writes rows: a row-major matrix is
+/// its transpose there.
 class solver_machine : public miq::device::stream_machine {
  public:
   using stream_machine::stream_machine;
@@ -36,19 +36,6 @@ class solver_machine : public miq::device::stream_machine {
         name);
     // cuSOLVER may read the host's scratch until the factorisation is done.
     if (!host.empty()) exec_.synchronise();
-  }
-
-  using stream_machine::multiply_many;
-  void multiply_many(const char* name, std::int64_t count, miq::detail::operand op_a, miq::detail::operand op_b,
-                     std::int64_t rows, std::int64_t columns, std::int64_t depth, double alpha, const double* a,
-                     std::int64_t a_leading, std::int64_t a_stride, const double* b, std::int64_t b_leading,
-                     std::int64_t b_stride, double* c, std::int64_t c_leading, std::int64_t c_stride) const {
-    if (count == 0 || rows == 0 || columns == 0) return;
-    const double beta = 0;
-    miq::detail::check_blas(
-        cublasDgemmStridedBatched_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
-                                     b_leading, b_stride, a, a_leading, a_stride, &beta, c, c_leading, c_stride, count),
-        name);
   }
 
  private:
