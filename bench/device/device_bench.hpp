@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <string>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
@@ -158,6 +159,30 @@ template <class T>
 matrix_view<const T, device_memory> read(const device_matrix<T>& from) {
   return from.view();
 }
+
+/// Grids of 4 bits for neighbours in groups, and what fitting them takes.
+struct fitted_grids {
+  fitted_grids(std::int64_t rows, std::int64_t columns, std::int64_t groups,
+               const miq::quantization::fit_options& how = {})
+      : options(how),
+        grids(exec(), rows,
+              miq::quantization::device_column_groups(
+                  exec(), miq::grouping::partition::contiguous(columns, groups).labels(),
+                  std::vector<std::uint8_t>(static_cast<std::size_t>(groups), std::uint8_t{4})),
+              options),
+        result(1, exec().stream()),
+        scratch(miq::quantization::fit_grids_workspace_bytes(rows, grids.groups(), options), exec().stream()) {}
+
+  void fit(const device_matrix<float>& weights) {
+    miq::quantization::fit_grids_into<float>(exec(), read(weights), grids.groups(), grids.outputs(), ref(result),
+                                             options, {}, {}, all_of(scratch));
+  }
+
+  miq::quantization::fit_options options;
+  miq::quantization::device_grid_set grids;
+  device_array<miq::quantization::fit_result> result;
+  device_array<std::byte> scratch;
+};
 
 inline const miq::host_executor& host() {
   static const miq::host_executor one;

@@ -11,6 +11,20 @@ void count_pairs(benchmark::State& state, std::int64_t channels, double seconds)
   state.counters["pairs/s"] = square(channels) / 2 / seconds;
 }
 
+/// What an estimator from samples takes and gives, for all pairs.
+template <class Result>
+struct all_pairs {
+  all_pairs(const miq::matrix<float>& tokens, std::int64_t scratch_bytes)
+      : samples(there(tokens)),
+        mi(there<float>(tokens.columns(), tokens.columns())),
+        result(1, exec().stream()),
+        scratch(scratch_bytes, exec().stream()) {}
+
+  device_matrix<float> samples, mi;
+  device_array<Result> result;
+  device_array<std::byte> scratch;
+};
+
 /// Reads half of the covariance and writes the whole result.
 void correlation(benchmark::State& state) {
   const auto channels = state.range(0);
@@ -26,25 +40,22 @@ void correlation(benchmark::State& state) {
 
 void rank_correlation(benchmark::State& state) {
   const auto channels = state.range(0), tokens = state.range(1);
-  const auto samples = there(correlated_tokens(tokens, channels));
-  const auto mi = there<float>(channels, channels);
-  const auto result = there<information::rank_correlation_result>(1);
-  const auto scratch = there<std::byte>(information::rank_correlation_workspace_bytes(tokens, channels));
-  measure(state, {.operations = static_cast<double>(tokens) * square(channels), .bytes = 4 * square(channels)},
-          [&] { information::rank_correlation(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch)); });
+  const all_pairs<information::rank_correlation_result> of(
+      correlated_tokens(tokens, channels), information::rank_correlation_workspace_bytes(tokens, channels));
+  measure(state, {.operations = static_cast<double>(tokens) * square(channels), .bytes = 4 * square(channels)}, [&] {
+    information::rank_correlation(exec(), read(of.samples), of.mi.view(), ref(of.result), {}, all_of(of.scratch));
+  });
 }
 
 /// The floor is that of the product of one-hot codes.
 void histogram(benchmark::State& state) {
   const auto channels = state.range(0), tokens = state.range(1);
-  const auto samples = there(correlated_tokens(tokens, channels));
-  const auto mi = there<float>(channels, channels);
-  const auto result = there<information::histogram_result>(1);
   const information::histogram_options options{.bins = 16};
-  const auto scratch = there<std::byte>(information::histogram_workspace_bytes(tokens, channels, options));
+  const all_pairs<information::histogram_result> of(correlated_tokens(tokens, channels),
+                                                    information::histogram_workspace_bytes(tokens, channels, options));
   const double operations = static_cast<double>(tokens) * square(channels * options.bins);
   const auto seconds = measure(state, {.bytes = 4 * square(channels), .byte_operations = operations}, [&] {
-    information::histogram(exec(), read(samples), mi.view(), ref(result), options, all_of(scratch));
+    information::histogram(exec(), read(of.samples), of.mi.view(), ref(of.result), options, all_of(of.scratch));
   });
   count_pairs(state, channels, seconds);
 }
@@ -52,12 +63,10 @@ void histogram(benchmark::State& state) {
 /// How much work there is depends on the values: no floor.
 void knn(benchmark::State& state, const miq::matrix<float>& tokens_by_channel) {
   const auto channels = tokens_by_channel.columns(), tokens = tokens_by_channel.rows();
-  const auto samples = there(tokens_by_channel);
-  const auto mi = there<float>(channels, channels);
-  const auto result = there<information::knn_result>(1);
-  const auto scratch = there<std::byte>(information::knn_workspace_bytes(tokens, channels));
-  const auto seconds =
-      measure(state, {}, [&] { information::knn(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch)); });
+  const all_pairs<information::knn_result> of(tokens_by_channel, information::knn_workspace_bytes(tokens, channels));
+  const auto seconds = measure(state, {}, [&] {
+    information::knn(exec(), read(of.samples), of.mi.view(), ref(of.result), {}, all_of(of.scratch));
+  });
   count_pairs(state, channels, seconds);
 }
 
@@ -71,13 +80,11 @@ miq::matrix<float> rectified_tokens(std::int64_t tokens, std::int64_t channels) 
 /// A kernel at every pair of tokens for every pair of channels is one multiply-add at least.
 void kde(benchmark::State& state) {
   const auto channels = state.range(0), tokens = state.range(1);
-  const auto samples = there(correlated_tokens(tokens, channels));
-  const auto mi = there<float>(channels, channels);
-  const auto result = there<information::kde_result>(1);
-  const auto scratch = there<std::byte>(information::kde_workspace_bytes(tokens, channels));
+  const all_pairs<information::kde_result> of(correlated_tokens(tokens, channels),
+                                              information::kde_workspace_bytes(tokens, channels));
   const double operations = static_cast<double>(tokens) * static_cast<double>(tokens) * square(channels);
   const auto seconds = measure(state, {.operations = operations}, [&] {
-    information::kde(exec(), read(samples), mi.view(), ref(result), {}, all_of(scratch));
+    information::kde(exec(), read(of.samples), of.mi.view(), ref(of.result), {}, all_of(of.scratch));
   });
   count_pairs(state, channels, seconds);
 }

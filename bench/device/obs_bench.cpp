@@ -19,25 +19,16 @@ struct layer {
         codes(there<std::uint8_t>(row_count, column_count)),
         kept(there<std::uint8_t>(row_count, column_count)),
         result(1, exec().stream()),
-        grids(exec(), row_count,
-              miq::quantization::device_column_groups(
-                  exec(), std::vector<std::int32_t>(static_cast<std::size_t>(column_count), 0),
-                  std::vector<std::uint8_t>{4}),
-              {}),
-        fitted(1, exec().stream()),
-        fit_scratch(miq::quantization::fit_grids_workspace_bytes(row_count, grids.groups(), {}), exec().stream()),
+        grids(row_count, column_count, 1),
         factor_scratch(obs::factor_workspace_bytes(exec(), column_count), exec().stream()),
         sweep_scratch(obs::sweep_workspace_bytes(exec(), row_count, column_count, options), exec().stream()) {
     fit();
     factor();
   }
   void factor() { obs::factor(exec(), read(hessian), upper.view(), {}, all_of(factor_scratch)); }
-  void fit() {
-    miq::quantization::fit_grids_into<float>(exec(), read(weights), grids.groups(), grids.outputs(), ref(fitted), {},
-                                             {}, {}, all_of(fit_scratch));
-  }
+  void fit() { grids.fit(weights); }
   void sweep() {
-    const auto view = grids.view();
+    const auto view = grids.grids.view();
     obs::sweep(exec(), {.weights = weights.view(), .upper = upper.view(), .grids = &view},
                {.weights = settled.view(), .codes = codes.view(), .kept = kept.view()}, ref(result), sweeping,
                all_of(sweep_scratch));
@@ -50,9 +41,8 @@ struct layer {
   device_matrix<float> weights, hessian, upper, settled;
   device_matrix<std::uint8_t> codes, kept;
   device_array<obs::device_sweep_result> result;
-  miq::quantization::device_grid_set grids;
-  device_array<miq::quantization::fit_result> fitted;
-  device_array<std::byte> fit_scratch, factor_scratch, sweep_scratch;
+  fitted_grids grids;
+  device_array<std::byte> factor_scratch, sweep_scratch;
 };
 
 void factor(benchmark::State& state) {

@@ -6,7 +6,6 @@ namespace {
 
 namespace quantization = miq::quantization;
 using quantization::fit_options;
-using quantization::grid_layout;
 using quantization::range_rule;
 
 /// Weights of 4 bits in groups of 128 neighbours, as the common formats have them.
@@ -14,30 +13,14 @@ struct layer {
   layer(std::int64_t rows, std::int64_t columns, const fit_options& options)
       : weights(there(random_matrix(rows, columns, 0.02))),
         codes(there<std::uint8_t>(rows, columns)),
-        groups(std::max<std::int64_t>(1, columns / 128)),
-        grids(exec(), rows,
-              quantization::device_column_groups(
-                  exec(), miq::grouping::partition::contiguous(columns, groups).labels(),
-                  std::vector<std::uint8_t>(static_cast<std::size_t>(groups), std::uint8_t{4})),
-              options),
-        result(1, exec().stream()),
-        scratch(quantization::fit_grids_workspace_bytes(rows, grids.groups(), options), exec().stream()),
-        options_(options) {}
+        grids(rows, columns, std::max<std::int64_t>(1, columns / 128), options) {}
 
-  void fit() {
-    quantization::fit_grids_into<float>(exec(), read(weights), grids.groups(), grids.outputs(), ref(result), options_,
-                                        {}, {}, all_of(scratch));
-  }
+  void fit() { grids.fit(weights); }
+  auto view() const { return grids.grids.view(); }
 
   device_matrix<float> weights;
   device_matrix<std::uint8_t> codes;
-  std::int64_t groups;
-  quantization::device_grid_set grids;
-  device_array<quantization::fit_result> result;
-  device_array<std::byte> scratch;
-
- private:
-  fit_options options_;
+  fitted_grids grids;
 };
 
 double elements(const benchmark::State& state) {
@@ -55,12 +38,12 @@ void grid_errors(benchmark::State& state) {
   const fit_options options = miq::mi_options(0.5, 4).fit;
   layer of(state.range(0), state.range(1), options);
   const std::vector<std::uint8_t> widths{2, 3, 4, 5, 6, 7, 8};
-  const auto errors = there<double>(of.groups, static_cast<std::int64_t>(widths.size()));
+  const auto errors = there<double>(of.grids.grids.groups().groups(), static_cast<std::int64_t>(widths.size()));
   const auto result = there<quantization::grid_errors_result>(1);
   const auto scratch =
-      there<std::byte>(quantization::grid_errors_workspace_bytes(state.range(0), of.grids.groups(), options));
+      there<std::byte>(quantization::grid_errors_workspace_bytes(state.range(0), of.grids.grids.groups(), options));
   measure(state, {.bytes = 4 * elements(state)}, [&] {
-    quantization::grid_errors_into<float>(exec(), read(of.weights), of.grids.groups(), widths, errors.view(),
+    quantization::grid_errors_into<float>(exec(), read(of.weights), of.grids.grids.groups(), widths, errors.view(),
                                           ref(result), options, {}, {}, all_of(scratch));
   });
 }
@@ -70,16 +53,16 @@ void quantise(benchmark::State& state) {
   of.fit();
   const auto result = there<quantization::quantise_result>(1);
   measure(state, {.bytes = 5 * elements(state)},
-          [&] { quantization::quantise(exec(), read(of.weights), of.grids.view(), of.codes.view(), ref(result)); });
+          [&] { quantization::quantise(exec(), read(of.weights), of.view(), of.codes.view(), ref(result)); });
 }
 
 void dequantise(benchmark::State& state) {
   layer of(state.range(0), state.range(1), {});
   of.fit();
   const auto result = there<quantization::quantise_result>(1);
-  quantization::quantise(exec(), read(of.weights), of.grids.view(), of.codes.view(), ref(result));
+  quantization::quantise(exec(), read(of.weights), of.view(), of.codes.view(), ref(result));
   measure(state, {.bytes = 5 * elements(state)},
-          [&] { quantization::dequantise(exec(), read(of.codes), of.grids.view(), of.weights.view()); });
+          [&] { quantization::dequantise(exec(), read(of.codes), of.view(), of.weights.view()); });
 }
 
 /// Codes below 16, and a mask that keeps every other one.
