@@ -41,9 +41,8 @@ target_include_directories(miq_cuda INTERFACE $<BUILD_INTERFACE:${PROJECT_BINARY
 target_link_libraries(miq_cuda INTERFACE miq_core CUDA::cudart CUDA::cublas CUDA::cusolver)
 
 if(MIQ_CUDA_PRECOMPILED)
-  file(GLOB precompiled_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/precompiled/*.cu
-       ${PROJECT_SOURCE_DIR}/kernels/precompiled/*.cpp)
-  add_library(miq_cuda_precompiled STATIC ${precompiled_sources})
+  file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/precompiled/*.cu)
+  add_library(miq_cuda_precompiled STATIC ${cuda_sources})
   add_library(miq::cuda_precompiled ALIAS miq_cuda_precompiled)
   set_target_properties(
     miq_cuda_precompiled
@@ -53,14 +52,11 @@ if(MIQ_CUDA_PRECOMPILED)
                CXX_VISIBILITY_PRESET hidden
                VISIBILITY_INLINES_HIDDEN ON
                POSITION_INDEPENDENT_CODE ON)
-  # EIGEN_NO_CUDA: Eigen is for host code here; without it nvcc warns about Eigen's annotations.
-  # Eigen under another name: a program that compiles Eigen for another instruction set, with another alignment, must not
-  # lend its functions to the library, nor the host's part its own to the kernels' part.
-  target_compile_definitions(
-    miq_cuda_precompiled
-    PRIVATE MIQ_CUDA_PRECOMPILED EIGEN_NO_CUDA $<$<COMPILE_LANGUAGE:CUDA>:Eigen=miq_cuda_precompiled_Eigen>
-            $<$<COMPILE_LANGUAGE:CXX>:Eigen=miq_host_precompiled_Eigen>)
+  # EIGEN_NO_CUDA: what is left of Eigen is for host code; without it nvcc warns about Eigen's annotations.
+  # Eigen under another name: see MiqPrecompiled.cmake.
+  target_compile_definitions(miq_cuda_precompiled PRIVATE MIQ_CUDA_PRECOMPILED EIGEN_NO_CUDA
+                                                          Eigen=miq_cuda_precompiled_Eigen)
   # An option and not CUDA_STANDARD: CMake 3.25 does not know how to ask nvcc 13 for C++20.
   target_compile_options(miq_cuda_precompiled PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
-  target_link_libraries(miq_cuda_precompiled PUBLIC miq_cuda)
+  target_link_libraries(miq_cuda_precompiled PUBLIC miq_cuda miq_precompiled)
 endif()

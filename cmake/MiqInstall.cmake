@@ -10,6 +10,9 @@ mark_as_advanced(MIQ_INSTALL_CMAKEDIR MIQ_INSTALL_PKGCONFIGDIR)
 
 # What find_package(miq COMPONENTS ...) may ask of this build.
 set(MIQ_COMPONENTS core)
+if(MIQ_PRECOMPILED)
+  list(APPEND MIQ_COMPONENTS precompiled)
+endif()
 if(MIQ_HAS_CUDA)
   list(APPEND MIQ_COMPONENTS cuda)
   if(TARGET miq_cuda_precompiled)
@@ -25,6 +28,9 @@ install(
   PATTERN "*.hpp"
   PATTERN "*.inl")
 install(TARGETS miq_core EXPORT miqTargets)
+if(MIQ_PRECOMPILED)
+  install(TARGETS miq_precompiled EXPORT miqPrecompiledTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 if(MIQ_HAS_CUDA)
   install(
     DIRECTORY ${PROJECT_SOURCE_DIR}/kernels/
@@ -52,6 +58,10 @@ install(FILES ${PROJECT_BINARY_DIR}/miqConfig.cmake ${PROJECT_BINARY_DIR}/miqCon
         DESTINATION ${MIQ_INSTALL_CMAKEDIR})
 install(EXPORT miqTargets NAMESPACE miq:: DESTINATION ${MIQ_INSTALL_CMAKEDIR})
 export(EXPORT miqTargets NAMESPACE miq:: FILE ${PROJECT_BINARY_DIR}/miqTargets.cmake)
+if(MIQ_PRECOMPILED)
+  install(EXPORT miqPrecompiledTargets NAMESPACE miq:: DESTINATION ${MIQ_INSTALL_CMAKEDIR})
+  export(EXPORT miqPrecompiledTargets NAMESPACE miq:: FILE ${PROJECT_BINARY_DIR}/miqPrecompiledTargets.cmake)
+endif()
 if(MIQ_HAS_CUDA)
   install(EXPORT miqCudaTargets NAMESPACE miq:: DESTINATION ${MIQ_INSTALL_CMAKEDIR})
   export(EXPORT miqCudaTargets NAMESPACE miq:: FILE ${PROJECT_BINARY_DIR}/miqCudaTargets.cmake)

@@ -80,4 +80,6 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
 
 }  // namespace miq
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/detail/compress.inl>
+#endif

@@ -12,8 +12,8 @@
 #include <miq/compress_cuda.hpp>
 #include <miq/core/device_result.cuh>
 #include <miq/core/launch.cuh>
-#include <miq/detail/bits_problem.hpp>
 #include <miq/detail/column_order_body.hpp>
+#include <miq/detail/compress_bits.hpp>
 #include <miq/detail/kept_counts_body.hpp>
 
 // In the precompiled library the parts are translation units of their own.
@@ -27,6 +27,7 @@
 #include <miq/obs/refit_cuda.hpp>
 #include <miq/obs/sweep_cuda.hpp>
 #include <miq/obs/target_cuda.hpp>
+#include <miq/quantization/detail/storage_counts.hpp>
 #include <miq/quantization/fit_cuda.hpp>
 #else
 #include <miq/allocation/column_costs.cuh>
@@ -39,15 +40,10 @@
 #include <miq/obs/sweep.cuh>
 #include <miq/obs/target.cuh>
 #include <miq/quantization/fit.cuh>
-
-#include <miq/detail/choose_bits.inl>
 #endif
 
 namespace miq::detail {
 inline namespace MIQ_CUDA_NAMESPACE {
-
-/// Chooses bits on the host.
-MIQ_CUDA_API bits_choice choose_bits_on_host(const bits_problem& problem, layer_report& report);
 
 /// Matrices lie in device memory, vectors of one value a column or row on the host, where bits are chosen.
 struct device_machine {
@@ -258,7 +254,7 @@ struct device_machine {
                                    vector_view<const float, device_memory>(costs.view()), kept, result);
   }
   static bits_choice choose_bits(const bits_problem& problem, layer_report& report) {
-    return choose_bits_on_host(problem, report);
+    return solve_bits(problem, report);
   }
   void grids_from_order(grids& of, std::span<const std::int64_t> order) const {
     std::vector<std::int32_t> labels(order.size());

@@ -1,24 +1,45 @@
 // grouping/group_by_information.cuh: the bodies of grouping/group_by_information_cuda.hpp; needs nvcc.
 #pragma once
 
+#include <vector>
+
 #include <miq/core/machine.cuh>
-#include <miq/grouping/detail/group_on_host.hpp>
+#include <miq/core/matrix.hpp>
 #include <miq/grouping/detail/information_grouping_checks.hpp>
 #include <miq/grouping/detail/profile_body.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/group_by_information_cuda.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>
 #include <miq/grouping/spectral_cuda.hpp>
 #include <miq/information/affinity_cuda.hpp>
 #if !defined(MIQ_CUDA_PRECOMPILED)  // there the parts have translation units of their own
-#include <miq/grouping/detail/group_on_host.inl>
 #include <miq/grouping/kmeans.cuh>
 #include <miq/grouping/spectral.cuh>
 #include <miq/information/affinity.cuh>
 #endif
 
 namespace miq::grouping {
+namespace detail {
 inline namespace MIQ_CUDA_NAMESPACE {
 
+/// The ways to group that are the host's: the information is copied there.
+inline information_grouping_result group_on_host(const cuda_executor& exec, matrix_view<const float, device_memory> mi,
+                                                 vector_view<const float, device_memory> entropies,
+                                                 const information_grouping_options& options,
+                                                 const progress_callback& progress) {
+  matrix<float> copied(mi.rows(), mi.columns());
+  std::vector<float> copied_entropies(static_cast<std::size_t>(entropies.size()));
+  copy(exec, mi, copied.view());
+  copy(exec, entropies, vector_view<float>(copied_entropies));
+  exec.synchronise();
+  return grouping::group_by_information(host_executor(), copied.view(), vector_view<const float>(copied_entropies),
+                                        options, progress);
+}
+
+}  // namespace MIQ_CUDA_NAMESPACE
+}  // namespace detail
+
+inline namespace MIQ_CUDA_NAMESPACE {
 MIQ_CUDA_API information_grouping_result group_by_information(const cuda_executor& exec,
                                                               matrix_view<const float, device_memory> mi,
                                                               vector_view<const float, device_memory> entropies,

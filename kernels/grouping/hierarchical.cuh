@@ -2,6 +2,7 @@
 #pragma once
 
 #include <miq/core/matrix.hpp>
+#include <miq/grouping/detail/symmetric_check.hpp>
 #include <miq/grouping/hierarchical.hpp>
 #include <miq/grouping/hierarchical_cuda.hpp>
 

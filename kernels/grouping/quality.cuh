@@ -5,6 +5,7 @@
 
 #include <miq/core/launch.cuh>
 #include <miq/grouping/detail/group_sums_body.hpp>
+#include <miq/grouping/detail/information_of_sums.hpp>
 #include <miq/grouping/quality.hpp>
 #include <miq/grouping/quality_cuda.hpp>
 

@@ -6,6 +6,7 @@
 #include <miq/core/machine.cuh>
 #include <miq/grouping/detail/graph_steps.hpp>
 #include <miq/grouping/detail/silhouette_body.hpp>
+#include <miq/grouping/detail/silhouette_checks.hpp>
 #include <miq/grouping/silhouette.hpp>
 #include <miq/grouping/silhouette_cuda.hpp>
 

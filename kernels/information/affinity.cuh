@@ -5,6 +5,8 @@
 #include <miq/core/launch.cuh>
 #include <miq/information/affinity_cuda.hpp>
 #include <miq/information/detail/affinity_body.hpp>
+#include <miq/information/detail/affinity_checks.hpp>
+#include <miq/information/detail/normalisation_names.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -5,6 +5,7 @@
 #include <miq/core/launch.cuh>
 #include <miq/information/correlation_cuda.hpp>
 #include <miq/information/detail/correlation_body.hpp>
+#include <miq/information/detail/correlation_checks.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
+#include <miq/information/detail/binning.hpp>
+#include <miq/information/detail/samples.hpp>
 #include <miq/information/histogram_cuda.hpp>
 #include <miq/information/machine.cuh>
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
+#include <miq/information/detail/correlation_checks.hpp>
 #include <miq/information/detail/rank_run.hpp>
+#include <miq/information/detail/samples.hpp>
 #include <miq/information/machine.cuh>
 #include <miq/information/rank_correlation_cuda.hpp>
 

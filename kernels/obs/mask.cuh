@@ -2,6 +2,7 @@
 #pragma once
 
 #include <miq/core/machine.cuh>
+#include <miq/obs/detail/mask_checks.hpp>
 #include <miq/obs/detail/mask_schedule.hpp>
 #include <miq/obs/mask_cuda.hpp>
 

@@ -30,7 +30,7 @@ struct budget_result {
 };
 
 /// Bits that an item stores at a width of `bits`: `fixed_bits + bits * (weights + bits_per_bit)`.
-inline double stored_bits(const bit_item& item, int bits);
+MIQ_API double stored_bits(const bit_item& item, int bits);
 
 /// Gives every item its bits so that together they store at most `budget_bits`.
 ///
@@ -67,9 +67,11 @@ inline double stored_bits(const bit_item& item, int bits);
 ///                           are named)
 ///
 /// Cost: n log n for each bit of width. Host only; allocates a few vectors of n; deterministic.
-inline budget_result allocate_bits(std::span<const bit_item> items, double budget_bits,
-                                   const budget_options& options = {});
+MIQ_API budget_result allocate_bits(std::span<const bit_item> items, double budget_bits,
+                                    const budget_options& options = {});
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/bit_budget.inl>
+#endif

@@ -42,15 +42,15 @@ enum class grid_model {
 };
 
 /// That error: of one weight, for a mean square of 1. @throws invalid_argument unless bits is 1 to 8
-inline double relative_grid_error(int bits, grid_model model = grid_model::gaussian);
+MIQ_API double relative_grid_error(int bits, grid_model model = grid_model::gaussian);
 
 /// Expected sums of squared grid errors, [columns, widths]: `kept * mean_square * relative_grid_error(width)`.
 ///
 /// Where grids can be fitted, fit them instead, once for each width (`quantization::fit_grids` with one width for all
 /// groups), and sum the squared errors of the kept weights of each column: that is the other way to the same matrix.
 /// @throws invalid_argument if a width is not 1 to 8
-inline matrix<double> modelled_grid_errors(const column_costs& columns, std::span<const int> widths,
-                                           grid_model model = grid_model::gaussian);
+MIQ_API matrix<double> modelled_grid_errors(const column_costs& columns, std::span<const int> widths,
+                                            grid_model model = grid_model::gaussian);
 
 /// Mean squares of the weights as the sweep finds them, after it has made up in each column for the errors before it:
 /// `m_k = v_k + sum over columns j before k of (U_jk / U_jj)^2 e_j m_j`, as long as errors of different columns are
@@ -87,9 +87,9 @@ std::vector<double> arriving_mean_squares(const Exec& exec, matrix_view<const fl
 /// @param labels                [c], the group of each column, 0 ... groups - 1
 /// @throws invalid_argument     if that does not hold or shapes do not fit
 /// Deterministic. Allocates the result.
-inline matrix<double> expected_errors(std::span<const double> conditional_variance,
-                                      matrix_view<const double> squared_errors, std::span<const std::int32_t> labels,
-                                      std::int64_t groups);
+MIQ_API matrix<double> expected_errors(std::span<const double> conditional_variance,
+                                       matrix_view<const double> squared_errors, std::span<const std::int32_t> labels,
+                                       std::int64_t groups);
 
 /// The curves for `rate_distortion`: group g at `widths[k]` stores `stored_bits(storage[g], widths[k])`, rounded up to
 /// whole bits, and loses `errors(g, k)`.
@@ -98,9 +98,11 @@ inline matrix<double> expected_errors(std::span<const double> conditional_varian
 /// @param widths   of the columns of `errors`, 1 to 16
 /// @param storage  [groups]; the importance is not read
 /// @throws invalid_argument  if that does not hold or a count is negative
-inline rate_curves bit_curves(matrix_view<const double> errors, std::span<const int> widths,
-                              std::span<const bit_item> storage);
+MIQ_API rate_curves bit_curves(matrix_view<const double> errors, std::span<const int> widths,
+                               std::span<const bit_item> storage);
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/expected_error.inl>
+#endif

@@ -35,7 +35,7 @@ struct headroom_result {
 /// @param costs    [c], finite, not negative: `column_costs::per_weight()`
 /// @param weights  [c], finite, not negative: `column_costs::kept`
 /// @throws invalid_argument  if that does not hold or the lengths differ
-inline headroom_result headroom(std::span<const double> costs, std::span<const double> weights);
+MIQ_API headroom_result headroom(std::span<const double> costs, std::span<const double> weights);
 
 /// What given widths gain.
 struct realised_headroom {
@@ -52,9 +52,11 @@ struct realised_headroom {
 ///
 /// @param bits  [c], the width of each column, -64 to 64
 /// @throws invalid_argument  as `headroom` does; if a width is out of range or the lengths differ
-inline realised_headroom realised(std::span<const double> costs, std::span<const double> weights,
-                                  std::span<const int> bits);
+MIQ_API realised_headroom realised(std::span<const double> costs, std::span<const double> weights,
+                                   std::span<const int> bits);
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/headroom.inl>
+#endif

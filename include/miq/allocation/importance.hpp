@@ -107,4 +107,6 @@ void group_importance(const Exec& exec, vector_view<const float, memory_of<Exec>
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/importance.inl>
+#endif

@@ -36,8 +36,8 @@ struct layers_result {
 ///
 /// @throws invalid_argument  if a weight is negative or not finite, and as `rate_distortion` does
 /// Cost, memory, ties: as `rate_distortion`. Deterministic.
-inline layers_result allocate_over_layers(std::span<const layer_curves> layers, double budget_bits,
-                                          const rate_distortion_options& options = {});
+MIQ_API layers_result allocate_over_layers(std::span<const layer_curves> layers, double budget_bits,
+                                           const rate_distortion_options& options = {});
 
 /// One item's options from sparsities: keeping `weights - floor(sparsity * weights)` weights, which is what is counted
 /// as `stored_bits`, loses `distortions[k]` at `sparsities[k]`. The budget is then the number of weights that may be
@@ -47,9 +47,11 @@ inline layers_result allocate_over_layers(std::span<const layer_curves> layers, 
 /// @param sparsities   within [0, 1], in any order
 /// @param distortions  as many; measured by a sweep that only prunes, for instance
 /// @throws invalid_argument  if that does not hold
-inline std::vector<rate_option> sparsity_options(std::int64_t weights, std::span<const double> sparsities,
-                                                 std::span<const double> distortions);
+MIQ_API std::vector<rate_option> sparsity_options(std::int64_t weights, std::span<const double> sparsities,
+                                                  std::span<const double> distortions);
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/layers.inl>
+#endif

@@ -96,9 +96,11 @@ struct rate_distortion_result {
 /// Cost: k log k for k options, then a search that takes about as long again for curves of groups and layers, and at
 /// most `most_states` steps. Host only, one thread. Allocates about 40 bytes an option, and 8 for each partial choice
 /// that is kept.
-inline rate_distortion_result rate_distortion(const rate_curves& curves, double budget_bits,
-                                              const rate_distortion_options& options = {});
+MIQ_API rate_distortion_result rate_distortion(const rate_curves& curves, double budget_bits,
+                                               const rate_distortion_options& options = {});
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/rate_distortion.inl>
+#endif

@@ -53,10 +53,12 @@ struct split_result {
 ///                           smallest width
 ///
 /// Cost: about c w^2 / 2 options for w widths. Host only, one thread. Allocates about 60 bytes for each. Deterministic.
-inline split_result split_groups(const split_inputs& in, const grouping::partition& groups, double budget_bits,
-                                 const rate_distortion_options& options = {.enough_gap = 1e-3,
-                                                                           .most_states = std::int64_t{1} << 22});
+MIQ_API split_result split_groups(const split_inputs& in, const grouping::partition& groups, double budget_bits,
+                                  const rate_distortion_options& options = {.enough_gap = 1e-3,
+                                                                            .most_states = std::int64_t{1} << 22});
 
 }  // namespace miq::allocation
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/allocation/detail/split_groups.inl>
+#endif

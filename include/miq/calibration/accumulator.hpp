@@ -112,4 +112,6 @@ class accumulator {
 
 }  // namespace miq::calibration
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/calibration/detail/accumulator.inl>
+#endif

@@ -87,4 +87,6 @@ class cross_moments {
 
 }  // namespace miq::calibration
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/calibration/detail/cross_moments.inl>
+#endif

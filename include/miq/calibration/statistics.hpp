@@ -67,4 +67,6 @@ void hessian(const Exec& exec, const statistics_view<memory_of<Exec>>& seen,
 
 }  // namespace miq::calibration
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/calibration/detail/statistics.inl>
+#endif

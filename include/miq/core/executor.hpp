@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
+#include <type_traits>
 
-#include <miq/core/detail/thread_pool.hpp>
+#include <miq/core/error.hpp>
 #include <miq/core/matrix_view.hpp>
 
 namespace miq {
+namespace detail {
+class thread_pool;
+}
 
 /// What a `host_executor` is made of.
 struct host_executor_options {
@@ -28,8 +32,11 @@ class host_executor {
 
   /// Starts the threads. @throws invalid_argument if `threads` is negative or beyond 4096
   explicit host_executor(const host_executor_options& options = {});
+  host_executor(host_executor&& from) noexcept;
+  host_executor& operator=(host_executor&& from) noexcept;
+  ~host_executor();
 
-  int threads() const { return pool_->threads(); }
+  int threads() const { return threads_; }
   std::pmr::memory_resource* resource() const { return resource_; }
 
   /// Calls `body(i)` for every i in [0, count), on any thread, in any order; returns when all are done. If bodies
@@ -37,12 +44,18 @@ class host_executor {
   /// call from inside a body runs serially on the thread that makes it. Does not allocate.
   template <class Body>
   void parallel_for(std::int64_t count, Body&& body) const {
-    pool_->run(count, body);
+    using type = std::remove_reference_t<Body>;
+    run(
+        count, [](void* erased, std::int64_t i) { (*static_cast<type*>(erased))(i); },
+        const_cast<void*>(static_cast<const void*>(std::addressof(body))));
   }
 
  private:
+  void run(std::int64_t count, void (*call)(void*, std::int64_t), void* body) const;
+
   std::unique_ptr<detail::thread_pool> pool_;
   std::pmr::memory_resource* resource_;
+  int threads_ = 1;
 };
 
 /// What every executor has: a memory space, in whose views its functions take their data.
@@ -62,4 +75,6 @@ using memory_of = typename Exec::memory_space;
 
 }  // namespace miq
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/core/detail/executor.inl>
+#endif

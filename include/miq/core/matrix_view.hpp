@@ -3,9 +3,10 @@
 
 #include <concepts>
 #include <cstdint>
-#include <ranges>
+#include <iterator>
 #include <span>
 #include <type_traits>
+#include <utility>
 
 #include <miq/core/error.hpp>
 #include <miq/core/version.hpp>
@@ -22,7 +23,7 @@ namespace detail {
 /// Elements one behind the other: the standard's containers, or an Eigen vector without stride (whose iterators do not
 /// say so).
 template <class Container>
-concept contiguous = std::ranges::contiguous_range<Container> || requires {
+concept contiguous = std::contiguous_iterator<decltype(std::begin(std::declval<Container&>()))> || requires {
   requires bool(std::remove_cvref_t<Container>::IsVectorAtCompileTime);
   requires int(std::remove_cvref_t<Container>::InnerStrideAtCompileTime) == 1;
 };

@@ -12,6 +12,14 @@
 #define MIQ_HOST_DEVICE
 #endif
 
+/// In front of public functions that are no templates: inline where their bodies come with the header. Units that link
+/// `miq::precompiled` (which defines MIQ_PRECOMPILED) read declarations alone; the bodies are in the library.
+#if defined(MIQ_PRECOMPILED)
+#define MIQ_API
+#else
+#define MIQ_API inline
+#endif
+
 /// Hand-vectorised code lives in an inline namespace named after the instruction set it was compiled for, so that
 /// translation units with different flags can be linked into one program without sharing each other's inline bodies.
 #if defined(__AVX512F__)

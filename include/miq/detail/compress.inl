@@ -1,5 +1,6 @@
 #pragma once
 
+#include <miq/compress.hpp>
 #include <miq/detail/compress_layer.hpp>
 #include <miq/detail/compress_prepare.hpp>
 #include <miq/detail/host_machine.hpp>

@@ -16,7 +16,7 @@
 #include <miq/obs/mask_options.hpp>
 #include <miq/obs/refit_options.hpp>
 #include <miq/obs/target_options.hpp>
-#include <miq/quantization/storage.hpp>
+#include <miq/quantization/detail/storage_counts.hpp>
 
 namespace miq::detail {
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <miq/compress_options.hpp>
+
 namespace miq {
 
-inline compress_options sparsegpt_options(double sparsity, int bits) {
+MIQ_API compress_options sparsegpt_options(double sparsity, int bits) {
   compress_options options;
   options.sparsity = sparsity;
   options.target_strength = 0;
@@ -16,7 +18,7 @@ inline compress_options sparsegpt_options(double sparsity, int bits) {
   return options;
 }
 
-inline compress_options enhanced_options(double sparsity, double average_bits) {
+MIQ_API compress_options enhanced_options(double sparsity, double average_bits) {
   compress_options options;
   options.sparsity = sparsity;
   options.target_strength = 0;
@@ -31,7 +33,7 @@ inline compress_options enhanced_options(double sparsity, double average_bits) {
   return options;
 }
 
-inline compress_options mi_options(double sparsity, double average_bits) {
+MIQ_API compress_options mi_options(double sparsity, double average_bits) {
   compress_options options;
   options.sparsity = sparsity;
   options.average_bits = average_bits;

@@ -19,6 +19,7 @@
 #include <miq/obs/refit.hpp>
 #include <miq/obs/sweep.hpp>
 #include <miq/obs/target.hpp>
+#include <miq/quantization/detail/storage_counts.hpp>
 #include <miq/quantization/fit.hpp>
 
 namespace miq::detail {

@@ -47,4 +47,6 @@ double normalised_information(const Exec& exec, const partition& a, const partit
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/agreement.inl>
+#endif

@@ -117,4 +117,6 @@ balanced_result balanced_spectral(const Exec& exec, matrix_view<const float, mem
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/balanced.inl>
+#endif

@@ -78,4 +78,6 @@ double cophenetic_correlation(const Exec& exec, const dendrogram& tree,
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/dendrogram.inl>
+#endif

@@ -32,4 +32,6 @@ eigenpairs_result largest_eigenpairs(const Exec& exec, matrix_view<const float, 
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/eigenpairs.inl>
+#endif

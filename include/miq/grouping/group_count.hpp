@@ -1,9 +1,8 @@
 // grouping/group_count.hpp: how many groups the columns fall into.
 #pragma once
 
-#include <concepts>
+#include <functional>
 #include <span>
-#include <type_traits>
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
@@ -49,19 +48,20 @@ group_count_result choose_group_count(const Exec& exec, matrix_view<const float,
 /// @param distance    as for `silhouette`
 /// @param candidates  numbers of groups, at least one
 /// @param divide      called on the calling thread, one candidate after the other; returns a partition of the columns
-/// of
-///                    `distance` into at least 2 groups (it need not be k of them)
+///                    of `distance` into at least 2 groups (it need not be k of them)
 /// @param progress    phase "group counts"; may cancel
 /// @throws invalid_argument  as `silhouette` does, if there are no candidates, or if a partition is not that
 /// @throws cancelled         if the callback says so; and whatever `divide` throws
 ///
 /// Cost: for each candidate, `divide` and a pass over the distances. Allocates as `silhouette`. Synchronises.
 /// Deterministic if `divide` is.
-template <executor Exec, class Divide>
-requires(std::convertible_to<std::invoke_result_t<Divide&, int>, partition>) silhouette_choice
-    choose_by_silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance,
-                         std::span<const int> candidates, Divide&& divide, const progress_callback& progress = {});
+template <executor Exec>
+silhouette_choice choose_by_silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance,
+                                       std::span<const int> candidates, const std::function<partition(int)>& divide,
+                                       const progress_callback& progress = {});
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/group_count.inl>
+#endif

@@ -32,4 +32,6 @@ kmeans_result kmeans(const Exec& exec, matrix_view<const float, memory_of<Exec>>
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/kmeans.inl>
+#endif

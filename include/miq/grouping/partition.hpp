@@ -59,4 +59,6 @@ class partition {
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/partition.inl>
+#endif

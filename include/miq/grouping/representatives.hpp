@@ -57,4 +57,6 @@ representatives_result order_by_representatives(const Exec& exec, matrix_view<co
 
 }  // namespace miq::grouping
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/representatives.inl>
+#endif

@@ -68,4 +68,6 @@ histogram_result histogram_entropy(const Exec& exec, matrix_view<const float, me
 
 }  // namespace miq::information
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/information/detail/histogram.inl>
+#endif

@@ -81,4 +81,6 @@ kde_result kde_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec
 
 }  // namespace miq::information
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/information/detail/kde.inl>
+#endif

@@ -32,4 +32,6 @@ normalisation_result normalise(const Exec& exec, matrix_view<const float, memory
 
 }  // namespace miq::information
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/information/detail/normalisation.inl>
+#endif

@@ -55,4 +55,6 @@ double rank_correlation(const Exec& exec, vector_view<const float, memory_of<Exe
 
 }  // namespace miq::information
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/information/detail/rank_correlation.inl>
+#endif

@@ -51,4 +51,6 @@ mask_search_result mask_search(const Exec& exec, const mask_search_inputs<memory
 
 }  // namespace miq::obs
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/obs/detail/mask_search.inl>
+#endif

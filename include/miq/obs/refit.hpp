@@ -47,4 +47,6 @@ refit_result refit(const Exec& exec, const refit_inputs<memory_of<Exec>>& in, co
 
 }  // namespace miq::obs
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/obs/detail/refit.inl>
+#endif

@@ -40,4 +40,6 @@ sweep_result sweep(const Exec& exec, const sweep_inputs<memory_of<Exec>>& in, co
 
 }  // namespace miq::obs
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/obs/detail/sweep.inl>
+#endif

@@ -32,7 +32,7 @@ enum class packed_section {
 inline constexpr std::size_t packed_sections = 8;
 
 /// `widths`, `labels`, ... as errors and tables print them.
-inline std::string_view name_of(packed_section section);
+MIQ_API std::string_view name_of(packed_section section);
 
 /// A compressed layer by its parts, without owning them: what `miq::compress` returns and `obs::sweep` writes.
 struct packed_layer_source {
@@ -45,7 +45,7 @@ struct packed_layer_source {
 
 /// The bytes that `pack_layer` writes. Reads the mask; allocates two numbers a column and a few a group.
 /// @throws invalid_argument  as `pack_layer`
-inline std::int64_t packed_layer_bytes(const packed_layer_source& layer);
+MIQ_API std::int64_t packed_layer_bytes(const packed_layer_source& layer);
 
 /// Packs a layer. Exact: `unpack_layer` gives, to the bit, `dequantise(code, grids.at(r, c))` where a weight is kept,
 /// and 0 where it is masked.
@@ -151,4 +151,6 @@ void unpack_layer_codes(const Exec& exec, const packed_layer_view& layer, matrix
 
 }  // namespace miq::quantization
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/quantization/detail/packed_layer.inl>
+#endif

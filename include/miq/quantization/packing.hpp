@@ -16,10 +16,10 @@ namespace miq::quantization {
 
 /// The 32-bit words that `codes` codes of `bits` bits take: `ceil(codes * bits / 32)`.
 /// @throws invalid_argument  if `bits` is not 1 to 8, or `codes` is negative or above 2^59
-inline std::int64_t packed_words(std::int64_t codes, int bits);
+MIQ_API std::int64_t packed_words(std::int64_t codes, int bits);
 
 /// Weights that a mask keeps: how many of its elements are not 0.
-inline std::int64_t count_kept(vector_view<const std::uint8_t> kept);
+MIQ_API std::int64_t count_kept(vector_view<const std::uint8_t> kept);
 
 /// Packs codes. Exact: `unpack_codes` gives them back.
 ///
@@ -61,4 +61,6 @@ void unpack_kept_codes(const Exec& exec, vector_view<const std::uint32_t, memory
 
 }  // namespace miq::quantization
 
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/quantization/detail/packing.inl>
+#endif

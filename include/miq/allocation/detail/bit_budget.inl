@@ -6,7 +6,10 @@
 #include <limits>
 #include <numeric>
 #include <queue>
+#include <sstream>
 #include <tuple>
+
+#include <miq/allocation/bit_budget.hpp>
 
 namespace miq::allocation {
 namespace detail {
@@ -243,11 +246,12 @@ inline void require_feasible(const counted_items& items, double budget_bits, con
 
 }  // namespace detail
 
-inline double stored_bits(const bit_item& item, int bits) {
+MIQ_API double stored_bits(const bit_item& item, int bits) {
   return item.fixed_bits + bits * (item.weights + item.bits_per_bit);
 }
 
-inline budget_result allocate_bits(std::span<const bit_item> given, double budget_bits, const budget_options& options) {
+MIQ_API budget_result allocate_bits(std::span<const bit_item> given, double budget_bits,
+                                    const budget_options& options) {
   detail::require_valid(given, budget_bits, options);
   const auto items = detail::count(given, options.maximum_bits);
   detail::require_feasible(items, budget_bits, options);

@@ -5,6 +5,10 @@
 #include <cmath>
 #include <cstddef>
 
+#include <miq/allocation/detail/column_sums_checks.hpp>
+#include <miq/allocation/detail/error_checks.hpp>
+#include <miq/allocation/expected_error.hpp>
+
 namespace miq::allocation {
 namespace detail {
 
@@ -15,38 +19,6 @@ struct column_arguments {
   matrix_view<const std::uint8_t, Space> kept;
   vector_view<const std::int64_t, Space> order;
 };
-
-inline void require_permutation(const char* function, vector_view<const std::int64_t> order, std::int64_t columns) {
-  using miq::detail::require;
-  if (order.empty()) return;
-  require(order.size() == columns, function, ": order must hold ", columns, " columns, got ", order.size());
-  std::vector<bool> seen(static_cast<std::size_t>(columns));
-  for (std::int64_t k = 0; k < columns; ++k) {
-    require(order[k] >= 0 && order[k] < columns && !seen[static_cast<std::size_t>(order[k])], function,
-            ": order must name every column from 0 to ", columns - 1, " once, got ", order[k], " at place ", k);
-    seen[static_cast<std::size_t>(order[k])] = true;
-  }
-}
-
-/// 1 / u^2 of element (k, k) of the factor.
-inline double conditional_variance_of(const char* function, double u, std::int64_t k) {
-  const double variance = 1 / (u * u);
-  miq::detail::require(u > 0 && std::isfinite(variance) && variance > 0, function,
-                       ": the diagonal of upper must be positive and finite, got ", u, " in row ", k);
-  return variance;
-}
-
-/// The costs of columns from their kept weights, sums of squares and the factor's diagonal.
-inline column_costs costs_of_sums(const char* function, const double* kept, const double* squares,
-                                  const double* diagonal, std::int64_t columns, vector_view<const std::int64_t> order) {
-  const auto n = static_cast<std::size_t>(columns);
-  column_costs costs{std::vector<double>(n), std::vector<double>(n), std::vector<double>(kept, kept + columns)};
-  for (std::int64_t k = 0; k < columns; ++k)
-    costs.conditional_variance[static_cast<std::size_t>(order.empty() ? k : order[k])] =
-        conditional_variance_of(function, diagonal[k], k);
-  for (std::size_t j = 0; j < n; ++j) costs.mean_square[j] = kept[j] > 0 ? squares[j] / kept[j] : 0;
-  return costs;
-}
 
 template <on_host Exec>
 column_costs measure_columns_on(const Exec& exec, const column_arguments<host_memory>& given) {
@@ -141,18 +113,6 @@ inline constexpr std::array<double, 8> gaussian_grid_errors{
     0.36338022763241846,  0.11884605038407703,   0.0374396593915234,    0.011542884431350566,
     0.003495211361505273, 0.0010400454087915399, 0.0003043327708236473, 8.768618578378782e-05};
 
-inline void require_widths(const char* function, std::span<const int> widths, int most) {
-  for (const auto width : widths)
-    miq::detail::require(width >= 1 && width <= most, function, ": widths must be 1 to ", most, ", got ", width);
-}
-
-inline void require_errors(const char* function, const char* name, matrix_view<const double> errors) {
-  for (std::int64_t i = 0; i < errors.rows(); ++i)
-    for (std::int64_t k = 0; k < errors.columns(); ++k)
-      miq::detail::require(std::isfinite(errors(i, k)) && errors(i, k) >= 0, function, ": ", name,
-                           " must be finite and not negative, got ", errors(i, k), " in row ", i, ", column ", k);
-}
-
 }  // namespace detail
 
 template <executor Exec>
@@ -163,7 +123,7 @@ column_costs measure_columns(const Exec& exec, matrix_view<const float, memory_o
   return measure_columns_on(exec, detail::column_arguments<memory_of<Exec>>{weights, upper, kept, order});
 }
 
-inline double relative_grid_error(int bits, grid_model model) {
+MIQ_API double relative_grid_error(int bits, grid_model model) {
   using miq::detail::require;
   require(bits >= 1 && bits <= 8, "relative_grid_error: bits must be 1 to 8, got ", bits);
   require(model == grid_model::gaussian || model == grid_model::high_resolution,
@@ -172,7 +132,8 @@ inline double relative_grid_error(int bits, grid_model model) {
                                        : std::scalbn(1.0, -2 * bits);
 }
 
-inline matrix<double> modelled_grid_errors(const column_costs& columns, std::span<const int> widths, grid_model model) {
+MIQ_API matrix<double> modelled_grid_errors(const column_costs& columns, std::span<const int> widths,
+                                            grid_model model) {
   detail::require_widths("modelled_grid_errors", widths, 8);
   matrix<double> errors(columns.columns(), static_cast<std::int64_t>(widths.size()));
   for (std::int64_t j = 0; j < errors.rows(); ++j) {
@@ -192,9 +153,9 @@ std::vector<double> arriving_mean_squares(const Exec& exec, matrix_view<const fl
       exec, detail::arriving_arguments<memory_of<Exec>>{upper, mean_square, relative_error, order});
 }
 
-inline matrix<double> expected_errors(std::span<const double> conditional_variance,
-                                      matrix_view<const double> squared_errors, std::span<const std::int32_t> labels,
-                                      std::int64_t groups) {
+MIQ_API matrix<double> expected_errors(std::span<const double> conditional_variance,
+                                       matrix_view<const double> squared_errors, std::span<const std::int32_t> labels,
+                                       std::int64_t groups) {
   using miq::detail::require;
   const auto c = squared_errors.rows();
   require(groups >= 0, "expected_errors: groups must not be negative, got ", groups);
@@ -221,8 +182,8 @@ inline matrix<double> expected_errors(std::span<const double> conditional_varian
   return errors;
 }
 
-inline rate_curves bit_curves(matrix_view<const double> errors, std::span<const int> widths,
-                              std::span<const bit_item> storage) {
+MIQ_API rate_curves bit_curves(matrix_view<const double> errors, std::span<const int> widths,
+                               std::span<const bit_item> storage) {
   using miq::detail::require;
   require(static_cast<std::int64_t>(widths.size()) == errors.columns(), "bit_curves: widths must hold ",
           errors.columns(), " numbers to match errors, got ", widths.size());

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include <miq/allocation/headroom.hpp>
+
 namespace miq::allocation {
 namespace detail {
 
@@ -21,7 +23,7 @@ inline void require_costs(const char* function, std::span<const double> costs, s
 
 }  // namespace detail
 
-inline headroom_result headroom(std::span<const double> costs, std::span<const double> weights) {
+MIQ_API headroom_result headroom(std::span<const double> costs, std::span<const double> weights) {
   detail::require_costs("headroom", costs, weights);
   headroom_result result;
   double largest = 0;
@@ -46,8 +48,8 @@ inline headroom_result headroom(std::span<const double> costs, std::span<const d
   return result;
 }
 
-inline realised_headroom realised(std::span<const double> costs, std::span<const double> weights,
-                                  std::span<const int> bits) {
+MIQ_API realised_headroom realised(std::span<const double> costs, std::span<const double> weights,
+                                   std::span<const int> bits) {
   using miq::detail::require;
   require(bits.size() == costs.size(), "realised: bits must hold ", costs.size(), " columns to match costs, got ",
           bits.size());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <Eigen/Cholesky>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -9,9 +10,8 @@
 #include <optional>
 #include <vector>
 
-#include <Eigen/Cholesky>
-
 #include <miq/allocation/detail/combine_importances.hpp>
+#include <miq/allocation/importance.hpp>
 #include <miq/core/error.hpp>
 #include <miq/core/matrix.hpp>
 

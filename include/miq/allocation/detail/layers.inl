@@ -3,10 +3,12 @@
 #include <cmath>
 #include <cstddef>
 
+#include <miq/allocation/layers.hpp>
+
 namespace miq::allocation {
 
-inline layers_result allocate_over_layers(std::span<const layer_curves> layers, double budget_bits,
-                                          const rate_distortion_options& options) {
+MIQ_API layers_result allocate_over_layers(std::span<const layer_curves> layers, double budget_bits,
+                                           const rate_distortion_options& options) {
   rate_curves all;
   std::vector<rate_option> weighted;
   for (std::size_t l = 0; l < layers.size(); ++l) {
@@ -37,8 +39,8 @@ inline layers_result allocate_over_layers(std::span<const layer_curves> layers, 
   return result;
 }
 
-inline std::vector<rate_option> sparsity_options(std::int64_t weights, std::span<const double> sparsities,
-                                                 std::span<const double> distortions) {
+MIQ_API std::vector<rate_option> sparsity_options(std::int64_t weights, std::span<const double> sparsities,
+                                                  std::span<const double> distortions) {
   using miq::detail::require;
   require(weights >= 0, "sparsity_options: weights must not be negative, got ", weights);
   require(sparsities.size() == distortions.size(), "sparsity_options: sparsities and distortions must be as many, got ",

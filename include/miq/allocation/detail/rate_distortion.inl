@@ -5,7 +5,10 @@
 #include <cstddef>
 #include <limits>
 #include <numeric>
+#include <sstream>
 #include <tuple>
+
+#include <miq/allocation/rate_distortion.hpp>
 
 namespace miq::allocation {
 namespace detail {
@@ -401,7 +404,7 @@ class rate_solver {
 
 }  // namespace detail
 
-inline void rate_curves::add(std::span<const rate_option> options) {
+MIQ_API void rate_curves::add(std::span<const rate_option> options) {
   using miq::detail::require;
   require(!options.empty(), "rate_curves: item ", items(), " must have at least one option");
   for (std::size_t k = 0; k < options.size(); ++k) {
@@ -415,8 +418,8 @@ inline void rate_curves::add(std::span<const rate_option> options) {
   first_.push_back(options_.size());
 }
 
-inline rate_distortion_result rate_distortion(const rate_curves& curves, double budget_bits,
-                                              const rate_distortion_options& options) {
+MIQ_API rate_distortion_result rate_distortion(const rate_curves& curves, double budget_bits,
+                                               const rate_distortion_options& options) {
   return detail::rate_solver(curves, budget_bits, options).solve();
 }
 

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstddef>
 
+#include <miq/allocation/detail/error_checks.hpp>
 #include <miq/allocation/expected_error.hpp>
+#include <miq/allocation/split_groups.hpp>
 #include <miq/core/matrix.hpp>
 
 namespace miq::allocation {
@@ -92,8 +94,8 @@ class group_cuts {
 
 }  // namespace detail
 
-inline split_result split_groups(const split_inputs& in, const grouping::partition& groups, double budget_bits,
-                                 const rate_distortion_options& options) {
+MIQ_API split_result split_groups(const split_inputs& in, const grouping::partition& groups, double budget_bits,
+                                  const rate_distortion_options& options) {
   detail::require_split(in, groups);
   std::vector<std::vector<std::int64_t>> ranked;
   std::vector<std::vector<detail::group_cut>> cuts(static_cast<std::size_t>(groups.groups()));

@@ -4,19 +4,12 @@
 #include <cmath>
 #include <optional>
 
+#include <miq/calibration/cross_moments.hpp>
+#include <miq/calibration/detail/checks.hpp>
 #include <miq/calibration/detail/tile.hpp>
 
 namespace miq::calibration {
 namespace detail {
-
-inline void require_cross_moments(const char* function, std::int64_t first_columns, std::int64_t second_columns,
-                                  const cross_moments_options& options) {
-  using miq::detail::require;
-  for (const auto columns : {first_columns, second_columns})
-    require(columns >= 1 && columns <= max_columns, function, ": columns must be 1 to 2^24, got ", columns);
-  require(!options.difference || first_columns == second_columns, function,
-          ": difference needs streams of the same columns, got ", first_columns, " and ", second_columns);
-}
 
 /// Tokens of both streams as tiles, and room for the differences of means.
 class cross_tile {
@@ -245,8 +238,8 @@ cross_statistics finish_cross_on(const Exec& exec, const cross_state& state) {
 
 }  // namespace detail
 
-inline cross_moments::cross_moments(std::int64_t first_columns, std::int64_t second_columns,
-                                    const cross_moments_options& options, std::pmr::memory_resource* resource)
+MIQ_API cross_moments::cross_moments(std::int64_t first_columns, std::int64_t second_columns,
+                                     const cross_moments_options& options, std::pmr::memory_resource* resource)
     : state_(resource) {
   detail::require_cross_moments("cross_moments", first_columns, second_columns, options);
   state_.first.columns = first_columns;

@@ -2,24 +2,11 @@
 
 #include <algorithm>
 
+#include <miq/calibration/detail/checks.hpp>
+#include <miq/calibration/statistics.hpp>
+
 namespace miq::calibration {
 namespace detail {
-
-/// What `hessian` asks of shapes, in any memory.
-template <class Space>
-void require_hessian(const statistics_view<Space>& seen, const matrix_view<float, Space>& out) {
-  using miq::detail::require, miq::detail::shape_text;
-  const auto columns = seen.covariance.columns();
-  require(seen.covariance.rows() == columns, "hessian: the covariance must be square, got ",
-          shape_text(seen.covariance.rows(), columns));
-  require(seen.mean.size() == columns, "hessian: mean must have ", columns, " elements to match the covariance, got ",
-          seen.mean.size());
-  require(out.rows() == columns && out.columns() == columns, "hessian: hessian must be ", shape_text(columns, columns),
-          " to match the statistics, got ", shape_text(out.rows(), out.columns()));
-  require(seen.tokens >= 1, "hessian: at least 1 token must have been seen, got ", seen.tokens);
-  require(!miq::detail::overlap(seen.covariance, matrix_view<const float, Space>(out)),
-          "hessian: hessian must not overlap the covariance");
-}
 
 template <on_host Exec>
 void hessian_on(const Exec& exec, const statistics_view<>& seen, matrix_view<float> out) {

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <miq/information/label_information.hpp>
+#include <miq/grouping/agreement.hpp>
+#include <miq/information/detail/label_information.inl>
 
 namespace miq::grouping {
 namespace detail {

@@ -8,9 +8,9 @@
 
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/detail/matrix_product.hpp>
+#include <miq/grouping/balanced.hpp>
 #include <miq/grouping/detail/bounded_flow.hpp>
 #include <miq/grouping/detail/spectral_embedding.hpp>
-#include <miq/grouping/kmeans.hpp>
 
 namespace miq::grouping {
 namespace detail {

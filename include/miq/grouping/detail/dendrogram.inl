@@ -6,12 +6,13 @@
 #include <numeric>
 #include <utility>
 
+#include <miq/grouping/dendrogram.hpp>
 #include <miq/grouping/detail/pair_sums.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
 
 namespace miq::grouping {
 
-inline dendrogram::dendrogram(std::vector<cluster_merge> merges) {
+MIQ_API dendrogram::dendrogram(std::vector<cluster_merge> merges) {
   using miq::detail::require;
   const auto columns = static_cast<std::int64_t>(merges.size()) + 1;
   std::vector<std::int64_t> sizes(merges.size() * 2 + 1, 1);  // 0: merged already
@@ -36,7 +37,7 @@ inline dendrogram::dendrogram(std::vector<cluster_merge> merges) {
   merges_ = std::move(merges);
 }
 
-inline partition dendrogram::cut_after(std::int64_t merges) const {
+MIQ_API partition dendrogram::cut_after(std::int64_t merges) const {
   // From the last merge made downwards, every cluster hands its group to its two parts.
   const auto n = static_cast<std::size_t>(columns_);
   std::vector<std::int32_t> group(n + static_cast<std::size_t>(merges), -1);
@@ -51,13 +52,13 @@ inline partition dendrogram::cut_after(std::int64_t merges) const {
   return partition(std::move(group)).canonical();
 }
 
-inline partition dendrogram::cut_by_count(std::int64_t count) const {
+MIQ_API partition dendrogram::cut_by_count(std::int64_t count) const {
   miq::detail::require(count >= 1 && count <= columns_, "dendrogram: count must be 1 to the ", columns_,
                        " columns, got ", count);
   return cut_after(columns_ - count);
 }
 
-inline partition dendrogram::cut_by_height(double height) const {
+MIQ_API partition dendrogram::cut_by_height(double height) const {
   miq::detail::require(!std::isnan(height), "dendrogram: height must not be NaN");
   miq::detail::require(columns_ > 0, "dendrogram: there are no columns to cut");
   const auto above = std::upper_bound(merges_.begin(), merges_.end(), height,
@@ -65,7 +66,7 @@ inline partition dendrogram::cut_by_height(double height) const {
   return cut_after(above - merges_.begin());
 }
 
-inline std::vector<std::int64_t> dendrogram::leaf_order() const {
+MIQ_API std::vector<std::int64_t> dendrogram::leaf_order() const {
   std::vector<std::int64_t> order, open;
   if (columns_ > 0) open.push_back(2 * columns_ - 2);
   while (!open.empty()) {

@@ -1,6 +1,5 @@
 // Eigen's solver for dense symmetric matrices, behind plain memory: it takes seconds to compile in every translation
-// unit that uses it (in those that only read this header it is not compiled). The precompiled library compiles it once,
-// maybe with other flags than its kernels, so nothing of Eigen's crosses the border.
+// unit that uses it (in those that only read this header it is not compiled). The precompiled library compiles it once.
 #pragma once
 
 #include <Eigen/Core>
@@ -9,7 +8,7 @@
 
 #include <miq/core/version.hpp>
 
-#if defined(MIQ_CUDA_PRECOMPILED)
+#if defined(MIQ_PRECOMPILED)
 #define MIQ_EIGENSOLVER_NAMESPACE compiled_once
 #else
 #define MIQ_EIGENSOLVER_NAMESPACE MIQ_INSTRUCTION_SET
@@ -43,6 +42,6 @@ struct symmetric_eigenpairs {
 }  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::grouping::detail
 
-#if !defined(MIQ_CUDA_PRECOMPILED)
+#if !defined(MIQ_PRECOMPILED)
 #include <miq/grouping/detail/dense_eigensolver.inl>
 #endif

@@ -11,6 +11,7 @@
 #include <miq/core/random.hpp>
 #include <miq/grouping/detail/dense_eigensolver.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
+#include <miq/grouping/eigenpairs.hpp>
 
 namespace miq::grouping {
 namespace detail {

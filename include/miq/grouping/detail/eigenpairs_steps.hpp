@@ -11,7 +11,7 @@
 #include <miq/grouping/detail/eigenpairs_body.hpp>
 #include <miq/grouping/detail/graph_body.hpp>
 #include <miq/grouping/detail/place.hpp>
-#include <miq/grouping/eigenpairs.hpp>
+#include <miq/grouping/detail/eigenpairs.inl>
 
 namespace miq::grouping::detail {
 

@@ -8,6 +8,7 @@
 
 #include <miq/core/matrix.hpp>
 #include <miq/grouping/detail/information_grouping_checks.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/information/affinity.hpp>
 
 namespace miq::grouping {

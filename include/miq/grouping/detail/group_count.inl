@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <miq/grouping/detail/silhouette.inl>
 #include <miq/grouping/detail/spectral_embedding.hpp>
-#include <miq/grouping/silhouette.hpp>
+#include <miq/grouping/group_count.hpp>
 
 namespace miq::grouping {
 namespace detail {
@@ -71,9 +72,9 @@ group_count_result choose_group_count_on(const Exec& exec, matrix_view<const flo
   return result;
 }
 
-template <class Divide>
-silhouette_choice choose_by_silhouette_on(const host_executor& exec, matrix_view<const float> distance,
-                                          std::span<const int> candidates, Divide& divide,
+template <on_host Exec>
+silhouette_choice choose_by_silhouette_on(const Exec& exec, matrix_view<const float> distance,
+                                          std::span<const int> candidates, const std::function<partition(int)>& divide,
                                           const progress_callback& progress) {
   using miq::detail::report_progress;
   using miq::detail::require;
@@ -112,10 +113,10 @@ group_count_result choose_group_count(const Exec& exec, matrix_view<const float,
   return detail::choose_group_count_on(exec, affinity, distance, options);
 }
 
-template <executor Exec, class Divide>
-requires(std::convertible_to<std::invoke_result_t<Divide&, int>, partition>) silhouette_choice
-    choose_by_silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance,
-                         std::span<const int> candidates, Divide&& divide, const progress_callback& progress) {
+template <executor Exec>
+silhouette_choice choose_by_silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> distance,
+                                       std::span<const int> candidates, const std::function<partition(int)>& divide,
+                                       const progress_callback& progress) {
   return detail::choose_by_silhouette_on(exec, distance, candidates, divide, progress);
 }
 

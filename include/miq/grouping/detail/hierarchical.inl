@@ -13,6 +13,7 @@
 #include <miq/grouping/detail/neighbour_chain.hpp>
 #include <miq/grouping/detail/pair_sums.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
+#include <miq/grouping/hierarchical.hpp>
 
 namespace miq::grouping {
 namespace detail {

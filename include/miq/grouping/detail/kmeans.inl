@@ -11,6 +11,8 @@
 
 #include <miq/core/detail/matrix_product.hpp>
 #include <miq/core/random.hpp>
+#include <miq/grouping/detail/kmeans_checks.hpp>
+#include <miq/grouping/kmeans.hpp>
 
 namespace miq::grouping {
 namespace detail {
@@ -22,11 +24,6 @@ inline namespace MIQ_INSTRUCTION_SET {
 constexpr std::int64_t point_tile = 64;       // points whose nearest centres are found together
 constexpr std::int64_t centre_tile = 64;      // centres they are compared with at once
 constexpr std::int64_t distance_tile = 1024;  // points whose distances to one point are summed together
-
-/// Points drawn for each centre but the first.
-inline std::int64_t kmeans_candidates(std::int64_t groups) {
-  return 2 + static_cast<std::int64_t>(std::log(static_cast<double>(groups)));
-}
 
 /// One start of k-means and its Lloyd iteration. Memory is taken when it is made, on the thread that makes it.
 class kmeans_start {
@@ -304,33 +301,6 @@ centred_points centre_points(const Exec& exec, matrix_view<const float> points) 
     }
   result.variance /= static_cast<double>(n) * static_cast<double>(d);
   return result;
-}
-
-/// Throws unless options and points fit each other.
-inline void require_kmeans_options(std::int64_t n, std::int64_t d, const kmeans_options& options) {
-  using miq::detail::require;
-  require(n > 0 && d > 0, "kmeans: points must be [n, d] with n and d at least 1, got ", miq::detail::shape_text(n, d));
-  require(options.groups >= 1 && options.groups <= n, "kmeans: groups must be 1 to the ", n, " points, got ",
-          options.groups);
-  require(options.restarts >= 1, "kmeans: restarts must be at least 1, got ", options.restarts);
-  require(options.max_iterations >= 1, "kmeans: max_iterations must be at least 1, got ", options.max_iterations);
-  require(options.tolerance >= 0 && std::isfinite(options.tolerance),
-          "kmeans: tolerance must be finite and not negative, got ", options.tolerance);
-}
-
-/// Labels and centres of a start in order of first appearance, the centres moved back to where the points were.
-inline void number_groups(std::span<const std::int32_t> labels, matrix_view<const float> centres, double scale,
-                          const std::vector<double>& mean, kmeans_result& result) {
-  const partition found(std::vector<std::int32_t>(labels.begin(), labels.end()));
-  result.groups = found.canonical();
-  result.centres = matrix<float>(centres.rows(), centres.columns());
-  for (std::int64_t g = 0; g < centres.rows(); ++g) {
-    const auto member = static_cast<std::size_t>(result.groups.members(g)[0]);
-    const auto from = static_cast<std::int64_t>(labels[member]);
-    for (std::int64_t j = 0; j < centres.columns(); ++j)
-      result.centres(g, j) =
-          static_cast<float>(static_cast<double>(centres(from, j)) / scale + mean[static_cast<std::size_t>(j)]);
-  }
 }
 
 template <on_host Exec>

@@ -11,6 +11,7 @@
 #include <miq/core/random.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/grouping/detail/kmeans_body.hpp>
+#include <miq/grouping/detail/kmeans_checks.hpp>
 #include <miq/grouping/detail/place.hpp>
 #include <miq/grouping/kmeans.hpp>
 

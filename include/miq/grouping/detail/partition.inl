@@ -4,9 +4,11 @@
 #include <limits>
 #include <utility>
 
+#include <miq/grouping/partition.hpp>
+
 namespace miq::grouping {
 
-inline partition::partition(std::vector<std::int32_t> labels) {
+MIQ_API partition::partition(std::vector<std::int32_t> labels) {
   using miq::detail::require;
   std::int32_t groups = 0;
   for (std::size_t c = 0; c < labels.size(); ++c) {
@@ -34,14 +36,14 @@ inline partition::partition(std::vector<std::int32_t> labels) {
   offsets_ = std::move(offsets);
 }
 
-inline partition partition::single(std::int64_t columns) {
+MIQ_API partition partition::single(std::int64_t columns) {
   miq::detail::require(columns >= 0, "partition::single: columns must not be negative, got ", columns);
   return partition(std::vector<std::int32_t>(static_cast<std::size_t>(columns), 0));
 }
 
-inline partition partition::each_alone(std::int64_t columns) { return contiguous(columns, columns); }
+MIQ_API partition partition::each_alone(std::int64_t columns) { return contiguous(columns, columns); }
 
-inline partition partition::contiguous(std::int64_t columns, std::int64_t groups) {
+MIQ_API partition partition::contiguous(std::int64_t columns, std::int64_t groups) {
   using miq::detail::require;
   require(columns >= 0 && (groups >= 1 || columns == 0) && groups >= 0 && groups <= columns,
           "partition::contiguous: groups must be 1 to the ", columns, " columns, got ", groups);
@@ -55,18 +57,18 @@ inline partition partition::contiguous(std::int64_t columns, std::int64_t groups
   return partition(std::move(labels));
 }
 
-inline std::int64_t partition::size(std::int64_t group) const {
+MIQ_API std::int64_t partition::size(std::int64_t group) const {
   return static_cast<std::int64_t>(members(group).size());
 }
 
-inline std::span<const std::int64_t> partition::members(std::int64_t group) const {
+MIQ_API std::span<const std::int64_t> partition::members(std::int64_t group) const {
   miq::detail::require(group >= 0 && group < groups(), "partition: group must be 0 to ", groups() - 1, ", got ", group);
   const auto first = static_cast<std::size_t>(offsets_[static_cast<std::size_t>(group)]);
   const auto last = static_cast<std::size_t>(offsets_[static_cast<std::size_t>(group) + 1]);
   return std::span<const std::int64_t>(permutation_).subspan(first, last - first);
 }
 
-inline partition partition::canonical() const {
+MIQ_API partition partition::canonical() const {
   std::vector<std::int32_t> renamed(static_cast<std::size_t>(groups()), -1);
   std::vector<std::int32_t> labels(labels_.size());
   std::int32_t next = 0;

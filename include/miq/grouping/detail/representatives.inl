@@ -8,6 +8,7 @@
 
 #include <miq/core/detail/matrix_product.hpp>
 #include <miq/core/matrix.hpp>
+#include <miq/grouping/representatives.hpp>
 
 namespace miq::grouping {
 namespace detail {

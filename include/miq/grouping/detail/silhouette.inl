@@ -7,19 +7,13 @@
 #include <vector>
 
 #include <miq/core/matrix.hpp>
+#include <miq/grouping/detail/silhouette_checks.hpp>
 #include <miq/grouping/detail/symmetric_check.hpp>
+#include <miq/grouping/silhouette.hpp>
 
 namespace miq::grouping {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
-
-/// Throws unless there is a width for every column of a partition.
-inline void require_silhouette_groups(std::int64_t n, const partition& groups) {
-  using miq::detail::require;
-  require(groups.columns() == n, "silhouette: groups must divide the ", n, " columns of distance, got ",
-          groups.columns());
-  require(groups.groups() >= 2, "silhouette: groups must be at least 2, got ", groups.groups());
-}
 
 /// Mean width, without the checks; widths in double precision, [n].
 template <on_host Exec>

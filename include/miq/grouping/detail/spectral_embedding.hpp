@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include <miq/grouping/detail/eigenpairs.inl>
+#include <miq/grouping/detail/kmeans.inl>
 #include <miq/grouping/detail/symmetric_check.hpp>
-#include <miq/grouping/eigenpairs.hpp>
-#include <miq/grouping/kmeans.hpp>
 #include <miq/grouping/partition.hpp>
+#include <miq/grouping/spectral_options.hpp>
 
 namespace miq::grouping::detail {
 inline namespace MIQ_INSTRUCTION_SET {
@@ -246,6 +247,42 @@ kmeans_options kmeans_options_of(const Options& options) {
   result.max_iterations = options.max_iterations;
   result.tolerance = options.tolerance;
   result.seed = options.seed;
+  return result;
+}
+
+/// Throws unless options and affinities fit each other.
+inline void require_spectral_shape(const spectral_options& options, std::int64_t rows, std::int64_t columns) {
+  using miq::detail::require;
+  require_spectral_options(options, "spectral");
+  require(options.groups >= 1, "spectral: groups must be at least 1, got ", options.groups);
+  require_square(rows, columns, "spectral", "affinity");
+  require(options.groups <= rows, "spectral: groups must be at most the ", rows, " columns of affinity, got ",
+          options.groups);
+}
+
+/// The division and what is told about it. `cluster(points, options)` is k-means wherever that runs.
+template <class Cluster>
+spectral_result spectral_result_of(const affinity_graph& graph, eigenpairs_result pairs,
+                                   const spectral_options& options, const Cluster& cluster,
+                                   std::pmr::memory_resource* resource = std::pmr::get_default_resource()) {
+  spectral_result result;
+  result.isolated = static_cast<std::int64_t>(graph.isolated.size());
+  result.components = graph.components();
+  if (needs_vectors(graph, options.groups)) {
+    result.eigenvalues = std::move(pairs.values);
+    result.eigen_products = pairs.products;
+    result.eigen_residual = pairs.residual;
+    result.eigen_converged = pairs.converged;
+    result.solver = pairs.solver;
+  }
+  kmeans_result clusters;
+  clusters.converged = true;
+  result.groups =
+      divide_with(cluster, graph, pairs.vectors, options.groups, kmeans_options_of(options), clusters, resource);
+  result.inertia = clusters.inertia;
+  result.iterations = clusters.iterations;
+  result.relocated = clusters.relocated;
+  result.kmeans_converged = clusters.converged;
   return result;
 }
 

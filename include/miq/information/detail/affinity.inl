@@ -5,22 +5,14 @@
 #include <cmath>
 
 #include <miq/calibration/detail/upper_blocks.hpp>
+#include <miq/information/affinity.hpp>
+#include <miq/information/detail/affinity_checks.hpp>
 #include <miq/information/detail/checks.hpp>
 #include <miq/information/detail/elementary.hpp>
 
 namespace miq::information {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
-
-/// What affinities and normalisations ask of shapes, in any memory.
-template <class Space>
-void require_information_shape(const char* function, const matrix_view<const float, Space>& mi,
-                               const matrix_view<float, Space>& out) {
-  require(mi.rows() == mi.columns(), function, ": mi must be square, got ", shape_text(mi.rows(), mi.columns()));
-  require(out.rows() == mi.rows() && out.columns() == mi.columns(), function, ": out must be ",
-          shape_text(mi.rows(), mi.columns()), " to match mi, got ", shape_text(out.rows(), out.columns()));
-  require(!miq::detail::overlap(mi, matrix_view<const float, Space>(out)), function, ": out must not overlap mi");
-}
 
 /// The same, and of the information.
 template <on_host Exec>

@@ -10,7 +10,7 @@
 #include <miq/core/detail/vector_transpose.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/information/detail/samples.hpp>
-#include <miq/information/histogram.hpp>
+#include <miq/information/histogram_options.hpp>
 
 namespace miq::information::detail {
 inline namespace MIQ_INSTRUCTION_SET {
@@ -161,6 +161,14 @@ inline void require_histogram_options(const char* function, const histogram_opti
           options.max_bins);
   require(options.edges == bin_edges::equal_width || options.rule != bin_count_rule::freedman_diaconis, function,
           ": bin_count_rule::freedman_diaconis gives a width, which bin_edges::equal_frequency does not have");
+}
+
+inline void require_histogram_entropies(std::int64_t channels, std::int64_t entropies, bool differential,
+                                        const histogram_options& options) {
+  require(entropies == channels, "histogram_entropy: entropies must have ", channels,
+          " elements to match the samples, got ", entropies);
+  require(!differential || options.edges == bin_edges::equal_width,
+          "histogram_entropy: a differential entropy needs bin_edges::equal_width");
 }
 
 /// All channels cut into bins; what happened is counted in `result`.

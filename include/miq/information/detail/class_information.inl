@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <miq/core/random.hpp>
+#include <miq/information/class_information.hpp>
 #include <miq/information/detail/digamma_table.hpp>
 #include <miq/information/detail/samples.hpp>
 

@@ -7,8 +7,11 @@
 #include <numbers>
 #include <vector>
 
-#include <miq/calibration/accumulator.hpp>
+#include <miq/calibration/detail/accumulate.hpp>
+#include <miq/information/correlation.hpp>
+#include <miq/information/detail/correlation_checks.hpp>
 #include <miq/information/detail/elementary.hpp>
+#include <miq/information/detail/samples.hpp>
 #include <miq/information/detail/standardised.hpp>
 
 namespace miq::information {
@@ -17,18 +20,6 @@ inline namespace MIQ_INSTRUCTION_SET {
 
 inline bool is_constant(const calibration::statistics_view<>& seen, std::int64_t c) {
   return seen.covariance(c, c) == 0.0F || (!seen.minimum.empty() && seen.minimum[c] == seen.maximum[c]);
-}
-
-/// What `correlation` and `gaussian_entropy` ask of the statistics' shapes, in any memory.
-template <class Space>
-void require_statistics_shape(const char* function, const calibration::statistics_view<Space>& seen) {
-  const auto columns = seen.covariance.columns();
-  require(seen.covariance.rows() == columns, function, ": the covariance must be square, got ",
-          shape_text(seen.covariance.rows(), columns));
-  require(seen.minimum.size() == seen.maximum.size() && (seen.minimum.empty() || seen.minimum.size() == columns),
-          function, ": minimum and maximum must both have ", columns, " elements or none, got ", seen.minimum.size(),
-          " and ", seen.maximum.size());
-  require(seen.tokens >= 2, function, ": at least 2 tokens must have been seen, got ", seen.tokens);
 }
 
 /// The same, and of their contents.
@@ -82,11 +73,6 @@ std::int64_t write_gaussian_information(const Exec& exec, matrix_view<const floa
         if (sum > 0) clamped.fetch_add(sum, std::memory_order_relaxed);
       });
   return clamped.load();
-}
-
-inline void require_max_correlation(const char* function, float max_correlation) {
-  require(max_correlation > 0.0F && max_correlation < 1.0F, function, ": max_correlation must be within (0, 1), got ",
-          max_correlation);
 }
 
 template <on_host Exec>
@@ -149,7 +135,7 @@ correlation_result correlation_on(const Exec& exec, matrix_view<const float> sam
   require_mi("correlation", samples, mi);
   require_max_correlation("correlation", options.max_correlation);
   require_samples(exec, "correlation", samples, 2);
-  constexpr std::int64_t batch = 16 * calibration::accumulator::tile_tokens;
+  constexpr std::int64_t batch = 16 * calibration::detail::tile_tokens;
   calibration::detail::accumulator_state sums(exec.resource());
   sums.columns = samples.columns();
   const auto scales = scales_out_of_range(samples);

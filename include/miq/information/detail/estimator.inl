@@ -1,6 +1,7 @@
 #pragma once
 
-#include <miq/calibration/accumulator.hpp>
+#include <miq/information/detail/samples.hpp>
+#include <miq/information/estimator.hpp>
 
 namespace miq::information {
 namespace detail {

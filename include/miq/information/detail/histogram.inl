@@ -11,6 +11,7 @@
 #include <miq/information/detail/count_entropy.hpp>
 #include <miq/information/detail/joint_counts.hpp>
 #include <miq/information/detail/tile_counts.hpp>
+#include <miq/information/histogram.hpp>
 
 namespace miq::information {
 namespace detail {
@@ -246,14 +247,6 @@ double histogram_on(const Exec& exec, vector_view<const float> x, vector_view<co
   joint_counter counter(channels);
   const auto value = count_information(channels, options.estimator).information(0, 1, counter.cells(0, 1));
   return options.clip_negative ? std::max(value, 0.0) : value;
-}
-
-inline void require_histogram_entropies(std::int64_t channels, std::int64_t entropies, bool differential,
-                                        const histogram_options& options) {
-  require(entropies == channels, "histogram_entropy: entropies must have ", channels,
-          " elements to match the samples, got ", entropies);
-  require(!differential || options.edges == bin_edges::equal_width,
-          "histogram_entropy: a differential entropy needs bin_edges::equal_width");
 }
 
 template <on_host Exec>

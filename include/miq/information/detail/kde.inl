@@ -9,23 +9,15 @@
 #include <numbers>
 #include <vector>
 
+#include <miq/information/detail/kde_checks.hpp>
 #include <miq/information/detail/kernel_width.hpp>
 #include <miq/information/detail/kernels.hpp>
 #include <miq/information/detail/samples.hpp>
+#include <miq/information/kde.hpp>
 
 namespace miq::information {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
-
-inline constexpr std::int64_t least_kde_tokens = 2, most_kde_tokens = std::int64_t{1} << 24, enough_kde_tokens = 100;
-inline constexpr std::int64_t token_chunk = 16;
-
-inline void require_kde(const char* function, const kde_options& options, std::int64_t tokens) {
-  require(options.rule == bandwidth_rule::silverman || options.rule == bandwidth_rule::scott, function,
-          ": rule must be a bandwidth_rule, got ", static_cast<int>(options.rule));
-  require(tokens <= most_kde_tokens, function, ": samples must hold at most ", most_kde_tokens, " tokens, got ",
-          tokens);
-}
 
 /// Of ascending values, in `dimensions` dimensions.
 inline kernel_width kernel_width_of(const std::pmr::vector<float>& sorted, bandwidth_rule rule, int dimensions) {

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include <miq/core/workspace.hpp>
+#include <miq/information/detail/digamma_table.hpp>
 #include <miq/information/detail/knn_body.hpp>
+#include <miq/information/detail/knn_checks.hpp>
 #include <miq/information/detail/row_sort_body.hpp>
 #include <miq/information/knn.hpp>
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <miq/information/detail/label_counts.hpp>
+#include <miq/information/label_information.hpp>
 
 namespace miq::information {
 namespace detail {

@@ -4,8 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include <miq/information/affinity.hpp>
+#include <miq/information/detail/affinity.inl>
 #include <miq/information/detail/normalisation_names.hpp>
+#include <miq/information/normalisation.hpp>
 
 namespace miq::information {
 namespace detail {

@@ -7,9 +7,10 @@
 
 #include <miq/core/detail/eigen.hpp>
 #include <miq/core/detail/matrix_product.hpp>
-#include <miq/information/correlation.hpp>
+#include <miq/information/detail/correlation.inl>
 #include <miq/information/detail/normal_scores.hpp>
 #include <miq/information/detail/standardised.hpp>
+#include <miq/information/rank_correlation.hpp>
 
 namespace miq::information {
 namespace detail {

@@ -10,6 +10,7 @@
 #include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
 #include <miq/information/detail/samples.hpp>
+#include <miq/information/significance.hpp>
 
 namespace miq::information {
 namespace detail {

@@ -10,6 +10,7 @@
 #include <miq/core/matrix.hpp>
 #include <miq/obs/detail/damping.hpp>
 #include <miq/obs/detail/factor_checks.hpp>
+#include <miq/obs/factor.hpp>
 
 namespace miq::obs {
 
@@ -282,7 +283,7 @@ factor_result factor_on(const Exec& exec, matrix_view<const float> hessian, matr
 
 }  // namespace detail
 
-inline std::int64_t factor_workspace_bytes(std::int64_t columns) {
+MIQ_API std::int64_t factor_workspace_bytes(std::int64_t columns) {
   return detail::factor_scratch(columns).layout.bytes();
 }
 

@@ -11,6 +11,7 @@
 #include <miq/obs/detail/keep_largest.hpp>
 #include <miq/obs/detail/mask_search_check.hpp>
 #include <miq/obs/detail/upper_check.hpp>
+#include <miq/obs/mask_search.hpp>
 
 namespace miq::obs {
 namespace detail {
@@ -267,7 +268,7 @@ mask_search_result mask_search_on(const Exec& exec, const mask_search_inputs<>& 
 
 }  // namespace detail
 
-inline std::int64_t mask_search_workspace_bytes(std::int64_t rows, std::int64_t columns) {
+MIQ_API std::int64_t mask_search_workspace_bytes(std::int64_t rows, std::int64_t columns) {
   return detail::mask_search_scratch(rows, columns).layout.bytes();
 }
 

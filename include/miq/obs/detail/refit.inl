@@ -10,6 +10,7 @@
 #include <miq/obs/detail/inverse_product.hpp>
 #include <miq/obs/detail/refit_check.hpp>
 #include <miq/obs/detail/upper_check.hpp>
+#include <miq/obs/refit.hpp>
 
 namespace miq::obs {
 namespace detail {
@@ -430,7 +431,7 @@ refit_result refit_on(const Exec& exec, const refit_inputs<>& in, const refit_ou
 
 }  // namespace detail
 
-inline std::int64_t refit_workspace_bytes(std::int64_t rows, std::int64_t columns, const refit_options& options) {
+MIQ_API std::int64_t refit_workspace_bytes(std::int64_t rows, std::int64_t columns, const refit_options& options) {
   return detail::refit_scratch(rows, columns, options).layout.bytes();
 }
 

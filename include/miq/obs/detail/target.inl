@@ -8,6 +8,7 @@
 #include <miq/obs/detail/damping.hpp>
 #include <miq/obs/detail/inverse_product.hpp>
 #include <miq/obs/detail/target_checks.hpp>
+#include <miq/obs/target.hpp>
 
 namespace miq::obs {
 namespace detail {
@@ -149,7 +150,7 @@ void correct_bias_on(const Exec& exec, matrix_view<const float> weights, vector_
 
 }  // namespace detail
 
-inline std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns) {
+MIQ_API std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns) {
   return detail::target_scratch(rows, columns).layout.bytes();
 }
 

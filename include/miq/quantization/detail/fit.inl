@@ -11,6 +11,7 @@
 #include <miq/quantization/detail/fit_checks.hpp>
 #include <miq/quantization/detail/grid_search.hpp>
 #include <miq/quantization/detail/rank_one.hpp>
+#include <miq/quantization/fit.hpp>
 
 namespace miq::quantization {
 

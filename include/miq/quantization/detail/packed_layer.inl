@@ -8,8 +8,9 @@
 #include <type_traits>
 
 #include <miq/core/numeric_types.hpp>
-#include <miq/quantization/fit.hpp>
-#include <miq/quantization/storage.hpp>
+#include <miq/quantization/detail/column_groups.hpp>
+#include <miq/quantization/detail/storage_counts.hpp>
+#include <miq/quantization/packed_layer.hpp>
 
 namespace miq::quantization {
 
@@ -702,13 +703,13 @@ struct packed_layer_view::access {
   }
 };
 
-inline std::string_view name_of(packed_section section) {
+MIQ_API std::string_view name_of(packed_section section) {
   constexpr std::array<std::string_view, packed_sections> names{"widths", "labels",      "permutation", "mask",
                                                                 "scales", "row_factors", "zeros",       "codes"};
   return names[static_cast<std::size_t>(section)];
 }
 
-inline std::int64_t packed_layer_bytes(const packed_layer_source& layer) {
+MIQ_API std::int64_t packed_layer_bytes(const packed_layer_source& layer) {
   return detail::section_offsets(detail::shape_of("packed_layer_bytes", layer).section_bits()).back();
 }
 
@@ -728,7 +729,7 @@ std::vector<std::byte> pack_pruned_layer(const Exec& exec, matrix_view<const flo
   return detail::pack_pruned_layer_on(exec, weights, kept);
 }
 
-inline packed_layer_view::packed_layer_view(std::span<const std::byte> bytes) : bytes_(bytes) {
+MIQ_API packed_layer_view::packed_layer_view(std::span<const std::byte> bytes) : bytes_(bytes) {
   using detail::packed_header_bytes;
   namespace field = detail::packed_field;
   const access read{*this};
@@ -840,20 +841,20 @@ inline packed_layer_view::packed_layer_view(std::span<const std::byte> bytes) : 
   }
 }
 
-inline std::span<const std::byte> packed_layer_view::section(packed_section which) const {
+MIQ_API std::span<const std::byte> packed_layer_view::section(packed_section which) const {
   const auto offsets = detail::section_offsets(bits_);
   const auto i = static_cast<std::size_t>(which);
   if (bits_[i] == 0) return {};
   return bytes_.subspan(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(offsets[i + 1] - offsets[i]));
 }
 
-inline std::int64_t packed_layer_view::payload_bits() const {
+MIQ_API std::int64_t packed_layer_view::payload_bits() const {
   std::int64_t sum = 0;
   for (const auto bits : bits_) sum += bits;
   return sum;
 }
 
-inline grid_set packed_layer_view::grids() const {
+MIQ_API grid_set packed_layer_view::grids() const {
   grid_set result;
   if (!quantised_) return result;
   const auto members = detail::columns_by_group(labels_, groups());

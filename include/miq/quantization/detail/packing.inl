@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include <miq/quantization/affine_grid.hpp>
+#include <miq/quantization/detail/packing_checks.hpp>
+#include <miq/quantization/packing.hpp>
 
 namespace miq::quantization {
 
@@ -184,23 +186,6 @@ void check_codes(const Exec& exec, const char* function, vector_view<const std::
   });
 }
 
-template <class T, class U>
-void check_apart(const char* function, vector_view<T> a, const char* a_name, vector_view<U> b, const char* b_name) {
-  require(!miq::detail::ranges_overlap(a.data(), a.size() * static_cast<std::int64_t>(sizeof(T)), b.data(),
-                                       b.size() * static_cast<std::int64_t>(sizeof(U))),
-          function, ": ", a_name, " and ", b_name, " must not overlap");
-}
-
-inline void check_words(const char* function, std::int64_t codes, int bits, std::int64_t words) {
-  require(bits >= minimum_bits && bits <= maximum_bits, function, ": bits must be 1 to 8, got ", bits);
-  require(words == packed_words(codes, bits), function, ": words must hold the ", packed_words(codes, bits),
-          " words of ", codes, " codes of ", bits, " bits, got ", words);
-}
-
-inline void check_mask(const char* function, std::int64_t codes, std::int64_t kept) {
-  require(kept == codes, function, ": kept must have an element for each of the ", codes, " codes, got ", kept);
-}
-
 template <on_host Exec>
 void pack_codes_on(const Exec& exec, vector_view<const std::uint8_t> codes, int bits,
                    vector_view<std::uint32_t> words) {
@@ -288,14 +273,14 @@ inline void unpack_kept_codes_on(const host_executor&, vector_view<const std::ui
 
 }  // namespace detail
 
-inline std::int64_t packed_words(std::int64_t codes, int bits) {
+MIQ_API std::int64_t packed_words(std::int64_t codes, int bits) {
   miq::detail::require(bits >= minimum_bits && bits <= maximum_bits, "packed_words: bits must be 1 to 8, got ", bits);
   miq::detail::require(codes >= 0 && codes <= std::int64_t{1} << 59, "packed_words: codes must be 0 to 2^59, got ",
                        codes);
   return (codes * bits + 31) / 32;
 }
 
-inline std::int64_t count_kept(vector_view<const std::uint8_t> kept) {
+MIQ_API std::int64_t count_kept(vector_view<const std::uint8_t> kept) {
   std::int64_t count = 0;
   for (const auto one : kept) count += one != 0 ? 1 : 0;
   return count;

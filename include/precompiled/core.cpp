@@ -1,0 +1,2 @@
+#include <miq/core/detail/error.inl>
+#include <miq/core/detail/executor.inl>

@@ -1,1 +1,0 @@
-#include <miq/detail/choose_bits.inl>

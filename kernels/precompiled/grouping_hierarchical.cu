@@ -1,0 +1,1 @@
+#include <miq/grouping/hierarchical.cuh>
