@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <miq/core/random.hpp>
 #include <miq/grouping/balanced.hpp>
 #include <miq/grouping/group_count.hpp>
 #include <miq/grouping/hierarchical.hpp>

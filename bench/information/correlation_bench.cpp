@@ -5,6 +5,7 @@
 
 #include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
+#include <miq/information/correlation.hpp>
 #include <miq/information/rank_correlation.hpp>
 
 namespace {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <miq/allocation/detail/column_sums_body.hpp>
+#include <miq/allocation/detail/column_sums_checks.hpp>
 #include <miq/allocation/expected_error.hpp>
 #include <miq/core/random.hpp>
 

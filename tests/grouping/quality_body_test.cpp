@@ -1,8 +1,10 @@
 // The body that sums the information inside and around groups, against sums in long double and the host.
 #include <vector>
 
+#include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
 #include <miq/grouping/detail/group_sums_body.hpp>
+#include <miq/grouping/detail/information_of_sums.hpp>
 #include <miq/grouping/quality.hpp>
 
 #include "test_support/catch.hpp"

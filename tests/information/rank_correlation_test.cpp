@@ -1,3 +1,4 @@
+#include <miq/information/detail/normal_scores.hpp>
 #include <miq/information/rank_correlation.hpp>
 
 #include <cmath>

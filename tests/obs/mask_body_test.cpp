@@ -7,6 +7,7 @@
 #include <miq/core/matrix.hpp>
 #include <miq/core/numeric_types.hpp>
 #include <miq/core/random.hpp>
+#include <miq/obs/detail/mask_checks.hpp>
 #include <miq/obs/detail/mask_schedule.hpp>
 
 #include "test_support/catch.hpp"

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include <miq/obs/detail/sweep_checks.hpp>
 #include <miq/obs/detail/sweep_schedule.hpp>
 
 #include "sweep_check.hpp"

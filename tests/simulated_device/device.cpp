@@ -1,11 +1,8 @@
 // The simulated device's memory, streams and lanes, and the calls of the CUDA runtime.
-#undef _FORTIFY_SOURCE  // which takes a jump to another stack for an error
 
 #include "simulated_device/device.hpp"
 
-#include <setjmp.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <atomic>
 #include <chrono>
@@ -17,13 +14,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <numeric>
 #include <set>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "test_support/lane_stacks.hpp"
 
 using operation = std::function<void()>;
 
@@ -219,104 +217,16 @@ bool is_host_address(std::uintptr_t word) {
   return false;
 }
 
-// ---- Lanes: stacks of their own, between which the thread that runs the block jumps ---------------------------------
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool one_lane_only = true;
-#else
-constexpr bool one_lane_only = false;
-#endif
-
-struct lane_stack {
-  static constexpr std::size_t bytes = 256 * 1024;
-  ucontext_t start;
-  jmp_buf at;
-  bool started = false;
-  bool ended = true;
-};
-
 struct {
-  std::vector<std::unique_ptr<lane_stack>> stacks;
-  const std::function<void()>* body = nullptr;
-  jmp_buf scheduler;
-  std::int32_t lane = 0;
-  std::int32_t lanes = 1;
-  std::uint64_t random = 0x9E3779B97F4A7C15U;
   std::vector<std::byte> shared;
   std::int64_t shared_bytes = 0;
 } block;
 
-void leave(lane_stack& of) {
-  if (_setjmp(of.at) == 0) _longjmp(block.scheduler, 1);
-}
-
-[[noreturn]] void lane_loop() {
-  for (;;) {
-    (*block.body)();
-    auto& own = *block.stacks[static_cast<std::size_t>(block.lane)];
-    own.ended = true;
-    leave(own);
-  }
-}
-
-void enter(std::int32_t rank) {
-  block.lane = rank;
-  auto& to = *block.stacks[static_cast<std::size_t>(rank)];
-  if (_setjmp(block.scheduler) != 0) return;
-  if (to.started) _longjmp(to.at, 1);
-  to.started = true;
-  setcontext(&to.start);
-}
-
-void add_stack() {
-  auto made = std::make_unique<lane_stack>();
-  getcontext(&made->start);
-  void* const memory =
-      mmap(nullptr, lane_stack::bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) die("no memory for a lane's stack");
-  made->start.uc_stack.ss_sp = memory;
-  made->start.uc_stack.ss_size = lane_stack::bytes;
-  made->start.uc_link = nullptr;
-  makecontext(&made->start, lane_loop, 0);
-  block.stacks.push_back(std::move(made));
-}
-
-std::uint32_t next_random() {
-  block.random = block.random * 6364136223846793005U + 1442695040888963407U;
-  return static_cast<std::uint32_t>(block.random >> 33);
-}
-
 }  // namespace
 
-std::int32_t lane() { return block.lane; }
-std::int32_t lanes() { return block.lanes; }
-void meet() {
-  if (block.lanes > 1) leave(*block.stacks[static_cast<std::size_t>(block.lane)]);
-}
-
 void run_lanes(std::int32_t count, const std::function<void()>& body) {
-  static const bool single = one_lane_only || setting("MIQ_SIMULATED_LANES", 0) == 1;
-  if (single || count == 1) {
-    block.lane = 0;
-    block.lanes = 1;
-    body();
-    return;
-  }
-  while (static_cast<std::int32_t>(block.stacks.size()) < count) add_stack();
-  block.lanes = count;
-  block.body = &body;
-  for (std::int32_t r = 0; r < count; ++r) block.stacks[static_cast<std::size_t>(r)]->ended = false;
-  for (std::int32_t left = count; left > 0;) {
-    // Lanes in the order first, first + step, first + 2 step...
-    const auto first = static_cast<std::int32_t>(next_random() % static_cast<std::uint32_t>(count));
-    auto step = static_cast<std::int32_t>(next_random() % static_cast<std::uint32_t>(count));
-    while (std::gcd(step, count) != 1) ++step;
-    for (std::int32_t i = 0; i < count; ++i)
-      enter(static_cast<std::int32_t>((first + static_cast<std::int64_t>(i) * step) % count));
-    left = 0;
-    for (std::int32_t r = 0; r < count; ++r) left += block.stacks[static_cast<std::size_t>(r)]->ended ? 0 : 1;
-    if (left != 0 && left != count) die("some lanes of a block ended while others wait for them");
-  }
+  static const bool single = !MIQ_LANE_STACKS || setting("MIQ_SIMULATED_LANES", 0) == 1;
+  miq_test::run_on_stacks(single ? 1 : count, body);
 }
 
 namespace {

@@ -52,12 +52,7 @@ cudaError_t enqueue(cudaStream_t stream, const char* name, std::initializer_list
 cudaError_t enqueue_kernel(cudaStream_t stream, const char* name, const void* arguments, std::size_t bytes,
                            std::function<void()> work);
 
-/// The lanes of the block that is running.
-std::int32_t lane();
-std::int32_t lanes();
-/// Lets the other lanes come as far.
-void meet();
-/// Runs `body` once on each of `count` lanes.
+/// Runs `body` once on each of `count` lanes (test_support/lane_stacks.hpp), on one where they cannot be had.
 void run_lanes(std::int32_t count, const std::function<void()>& body);
 /// Shared memory of a block: `bytes` of nonsense, the same place every time. `check_shared` ends the program if
 /// something was written behind them.

@@ -34,7 +34,7 @@ function(configure)
   file(REMOVE_RECURSE ${project_build})
   run(COMMAND
       ${CMAKE_COMMAND} -S ${PROJECT} -B ${project_build} -G ${GENERATOR} -D HOW=${arg_HOW}
-      -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_BUILD_TYPE=Debug -D Eigen3_DIR=${EIGEN_DIR}
+      -D CMAKE_CXX_COMPILER=${COMPILER} -D CMAKE_BUILD_TYPE=None -D Eigen3_DIR=${EIGEN_DIR}
       -D CMAKE_FIND_USE_PACKAGE_REGISTRY=OFF ${arg_ARGUMENTS}
       FAILS_WITH "${arg_FAILS_WITH}")
 endfunction()
@@ -78,7 +78,11 @@ if(CASE STREQUAL "install")
   endforeach()
 
 elseif(CASE STREQUAL "installed")
-  configure(HOW find_package ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix})
+  configure(HOW find_package ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix} -D PROGRAM=main)
+  build_and_run()
+
+elseif(CASE STREQUAL "precompiled")
+  configure(HOW precompiled ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix} -D PROGRAM=main)
   build_and_run()
 
 elseif(CASE STREQUAL "installed_and_moved")
@@ -112,7 +116,7 @@ elseif(CASE STREQUAL "pkg_config")
   if(from_moved_prefix EQUAL -1)
     message(FATAL_ERROR "The flags do not follow the moved prefix: ${output}")
   endif()
-  run(COMMAND ${COMPILER} -std=c++20 ${PROJECT}/main.cpp ${PROJECT}/other.cpp ${flags} -o ${WORK}/pkg_config/program)
+  run(COMMAND ${COMPILER} -std=c++20 ${PROJECT}/part.cpp ${PROJECT}/other.cpp ${flags} -o ${WORK}/pkg_config/program)
   run_program(${WORK}/pkg_config/program)
 
 elseif(CASE MATCHES "^cuda")

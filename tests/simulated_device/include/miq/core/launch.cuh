@@ -9,15 +9,16 @@
 #include <miq/core/group.hpp>
 
 #include "simulated_device/device.hpp"
+#include "test_support/lane_stacks.hpp"
 
 namespace miq {
 inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
 struct block_group {
-  std::int32_t rank() const { return simulated::lane(); }
-  std::int32_t size() const { return simulated::lanes(); }
-  void sync() const { simulated::meet(); }
+  std::int32_t rank() const { return miq_test::lane(); }
+  std::int32_t size() const { return miq_test::lanes(); }
+  void sync() const { miq_test::meet(); }
   template <class T>
   T broadcast(T value, std::int32_t from, T* slot) const {
     if (rank() == from) *slot = value;

@@ -1,0 +1,2 @@
+// The unit that the precompiled headers belong to.
+#include "test_support/precompiled.hpp"
