@@ -4,5 +4,5 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/set_up.sh"
 
 miq_install_missing
-(cd "$miq_root" && miq_build release -- compress_opt)
-exec "$miq_root/build/release/examples/compress_opt/compress_opt" "$@"
+(cd "$miq_root" && miq_build demo -- compress_opt)
+exec "$miq_root/build/demo/examples/compress_opt/compress_opt" "$@"

@@ -35,12 +35,12 @@ constexpr std::array<std::string_view, 7> copied_files = {
     "vocab.json",     "merges.txt",        "tokenizer_config.json", "special_tokens_map.json",
     "tokenizer.json", "added_tokens.json", "generation_config.json"};
 
-[[noreturn]] void fail(const fs::path& file, const std::string& what) {
+[[noreturn]] void cannot_save(const fs::path& file, const std::string& what) {
   throw checkpoint_error(file.string() + ": " + what);
 }
 [[noreturn]] void fail_with_system_reason(const fs::path& file, const std::string& what) {
   const int reason = errno;
-  fail(file, what + ": " + std::generic_category().message(reason));
+  cannot_save(file, what + ": " + std::generic_category().message(reason));
 }
 
 void flush_to_disk(int descriptor, const fs::path& path) {
@@ -165,7 +165,7 @@ fs::path clean_target(const fs::path& target) {
   auto path = target.lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   if (path.empty() || path == "." || path == ".." || !path.has_filename())
-    fail(target.empty() ? "(empty path)" : target, "is not the name of a directory to write to");
+    cannot_save(target.empty() ? "(empty path)" : target, "is not the name of a directory to write to");
   return path;
 }
 
@@ -365,20 +365,20 @@ void check_save_target(const fs::path& source, const fs::path& given) {
   std::error_code error;
   const auto target = clean_target(given);
   const auto parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (!fs::is_directory(parent, error)) fail(target, "the directory " + parent.string() + " does not exist");
+  if (!fs::is_directory(parent, error)) cannot_save(target, "the directory " + parent.string() + " does not exist");
   if (::access(parent.c_str(), W_OK | X_OK) != 0) fail_with_system_reason(parent, "cannot be written to");
   if (!fs::exists(fs::symlink_status(target, error))) return;
-  if (fs::is_symlink(fs::symlink_status(target, error))) fail(target, "is a symbolic link; name the directory itself");
-  if (!fs::is_directory(target, error)) fail(target, "exists and is not a directory");
-  if (fs::equivalent(source, target, error)) fail(target, "is the model that was read; choose another directory");
+  if (fs::is_symlink(fs::symlink_status(target, error))) cannot_save(target, "is a symbolic link; name the directory itself");
+  if (!fs::is_directory(target, error)) cannot_save(target, "exists and is not a directory");
+  if (fs::equivalent(source, target, error)) cannot_save(target, "is the model that was read; choose another directory");
   fs::directory_iterator entries(target, error);
-  if (error) fail(target, "cannot be read: " + error.message());
+  if (error) cannot_save(target, "cannot be read: " + error.message());
   for (const auto& entry : entries) {
     const auto name = entry.path().filename().string();
     const bool written_by_us = name == weights_file || name == config_file || name == gptq_file ||
                                std::find(copied_files.begin(), copied_files.end(), name) != copied_files.end();
     if (!written_by_us || !entry.is_regular_file())
-      fail(target, "exists and holds '" + name + "', which no saved model has; it is left as it is");
+      cannot_save(target, "exists and holds '" + name + "', which no saved model has; it is left as it is");
   }
 }
 
