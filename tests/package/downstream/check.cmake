@@ -118,6 +118,13 @@ elseif(CASE STREQUAL "pkg_config")
   endif()
   run(COMMAND ${COMPILER} -std=c++20 ${PROJECT}/part.cpp ${PROJECT}/other.cpp ${flags} -o ${WORK}/pkg_config/program)
   run_program(${WORK}/pkg_config/program)
+  if(PRECOMPILED)
+    run(COMMAND ${PKG_CONFIG} --cflags --libs miq-precompiled)
+    separate_arguments(flags UNIX_COMMAND "${output}")
+    run(COMMAND ${COMPILER} -std=c++20 ${PROJECT}/main.cpp ${PROJECT}/other.cpp ${flags} -o
+                ${WORK}/pkg_config/precompiled)
+    run_program(${WORK}/pkg_config/precompiled)
+  endif()
 
 elseif(CASE MATCHES "^cuda")
   configure(HOW ${CASE} ARGUMENTS -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CUDA_COMPILER=${CUDA_COMPILER}
