@@ -59,8 +59,8 @@ date -u '+%Y-%m-%d' | tee -a "$out/device.txt"
 architecture=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)
 
 say "Building for sm_$architecture"
-cmake -S . -B build/gpu -G Ninja -D CMAKE_BUILD_TYPE=Release -D MIQ_CUDA=ON -D MIQ_DEVICE_TESTS=ON -D CMAKE_CUDA_ARCHITECTURES="$architecture" \
-  -D MIQ_BUILD_EXAMPLES=OFF -D MIQ_INSTALL=OFF \
+cmake -S . -B build/gpu -G Ninja -D CMAKE_BUILD_TYPE=Release -D MIQ_CUDA=ON -D CMAKE_CUDA_ARCHITECTURES="$architecture" \
+  -D MIQ_DEVICE_TESTS=ON -D MIQ_BUILD_EXAMPLES=OFF -D MIQ_INSTALL=OFF \
   -D CMAKE_PREFIX_PATH="$PWD/gpu_dependencies" >"$out/build.txt" 2>&1 || { cat "$out/build.txt"; exit 1; }
 targets=(device_tests)
 [[ $quick == yes ]] || targets+=(bench_device)

@@ -17,9 +17,6 @@
 namespace miq::calibration {
 namespace detail {
 
-using miq::detail::require;
-using miq::detail::shape_text;
-
 /// Throws if a value is NaN, infinite or too large. Reads the batch once, all threads.
 template <on_host Exec>
 void require_usable(const Exec& exec, const char* function, matrix_view<const float> batch) {

@@ -22,8 +22,6 @@ class thread_pool {
   thread_pool& operator=(const thread_pool&) = delete;
   ~thread_pool() { stop(); }
 
-  int threads() const { return static_cast<int>(workers_.size()) + 1; }
-
   /// Calls `call(body, i)` for every i in [0, count).
   void run(std::int64_t count, void (*call)(void*, std::int64_t), void* body);
 

@@ -15,9 +15,6 @@ namespace miq::obs {
 
 namespace detail {
 
-using miq::detail::require;
-using miq::detail::shape_text;
-
 template <on_host Exec>
 std::int64_t select_mask_on(const Exec& exec, matrix_view<const float> weights,
                             vector_view<const float> column_saliency, matrix_view<std::uint8_t> kept,

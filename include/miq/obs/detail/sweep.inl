@@ -19,9 +19,6 @@ namespace miq::obs {
 
 namespace detail {
 
-using miq::detail::require;
-using miq::detail::shape_text;
-
 /// Rows of U that one pass of the update takes: their errors of a tile fill most of the first cache.
 inline constexpr std::int64_t update_depth = 128;
 

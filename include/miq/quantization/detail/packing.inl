@@ -13,8 +13,6 @@ namespace miq::quantization {
 
 namespace detail {
 
-using miq::detail::require;
-
 /// Eight bytes below 2^bits, the first the lowest, as one field of 8 * bits bits: neighbours are joined three times.
 constexpr std::uint64_t gather_eight(std::uint64_t bytes, int bits) {
   constexpr std::uint64_t even_bytes = 0x00FF00FF00FF00FF;
