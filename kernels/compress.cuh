@@ -2,10 +2,10 @@
 #pragma once
 
 #include <miq/compress_cuda.hpp>
-#include <miq/detail/compress_layer.hpp>
-#include <miq/detail/compress_machine.cuh>
+#include <miq/detail/compress/device_backend.cuh>
+#include <miq/detail/compress/layer.hpp>
 #if !defined(MIQ_CUDA_PRECOMPILED)  // there it has a translation unit of its own
-#include <miq/detail/prepare.cuh>
+#include <miq/detail/compress/prepare.cuh>
 #endif
 
 namespace miq {
@@ -13,12 +13,12 @@ inline namespace MIQ_CUDA_NAMESPACE {
 namespace device {
 
 inline device_compressed_layer compress_layer(const cuda_executor& exec,
-                                              const miq::detail::device_machine::given_weights& weights,
+                                              const miq::detail::device_backend::given_weights& weights,
                                               const calibration::statistics_view<device_memory>& seen,
                                               const device_prepared_inputs& shared, const compress_options& options,
                                               const progress_callback& progress) {
-  const miq::detail::device_machine machine{exec};
-  return miq::detail::layer_compression<miq::detail::device_machine>(machine, weights, seen, shared, options, progress)
+  const miq::detail::device_backend backend{exec};
+  return miq::detail::layer_compression<miq::detail::device_backend>(backend, weights, seen, shared, options, progress)
       .run();
 }
 

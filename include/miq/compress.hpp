@@ -81,5 +81,5 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
 }  // namespace miq
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/detail/compress.inl>
+#include <miq/detail/compress/host.inl>
 #endif

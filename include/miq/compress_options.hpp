@@ -141,5 +141,5 @@ compress_options mi_options(double sparsity, double average_bits);
 }  // namespace miq
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/detail/compress_options.inl>
+#include <miq/detail/compress/options.inl>
 #endif

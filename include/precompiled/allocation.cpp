@@ -1,10 +1,10 @@
-#include <miq/allocation/detail/bit_budget.inl>
-#include <miq/allocation/detail/expected_error.inl>
-#include <miq/allocation/detail/headroom.inl>
-#include <miq/allocation/detail/importance.inl>
-#include <miq/allocation/detail/layers.inl>
-#include <miq/allocation/detail/rate_distortion.inl>
-#include <miq/allocation/detail/split_groups.inl>
+#include <miq/allocation/detail/bit_budget/host.inl>
+#include <miq/allocation/detail/expected_error/host.inl>
+#include <miq/allocation/detail/headroom/host.inl>
+#include <miq/allocation/detail/importance/host.inl>
+#include <miq/allocation/detail/layers/host.inl>
+#include <miq/allocation/detail/rate_distortion/host.inl>
+#include <miq/allocation/detail/split_groups/host.inl>
 
 namespace miq::allocation {
 

@@ -1,6 +1,6 @@
-#include <miq/calibration/detail/accumulator.inl>
-#include <miq/calibration/detail/cross_moments.inl>
-#include <miq/calibration/detail/statistics.inl>
+#include <miq/calibration/detail/accumulator/host.inl>
+#include <miq/calibration/detail/cross_moments/host.inl>
+#include <miq/calibration/detail/statistics/host.inl>
 
 namespace miq::calibration {
 

@@ -1,5 +1,5 @@
-#include <miq/detail/compress.inl>
-#include <miq/detail/compress_options.inl>
+#include <miq/detail/compress/host.inl>
+#include <miq/detail/compress/options.inl>
 
 namespace miq {
 

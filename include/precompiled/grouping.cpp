@@ -1,17 +1,17 @@
-#include <miq/grouping/detail/agreement.inl>
-#include <miq/grouping/detail/balanced.inl>
-#include <miq/grouping/detail/dendrogram.inl>
-#include <miq/grouping/detail/dense_eigensolver.inl>
-#include <miq/grouping/detail/eigenpairs.inl>
-#include <miq/grouping/detail/group_by_information.inl>
-#include <miq/grouping/detail/group_count.inl>
-#include <miq/grouping/detail/hierarchical.inl>
-#include <miq/grouping/detail/kmeans.inl>
-#include <miq/grouping/detail/partition.inl>
-#include <miq/grouping/detail/quality.inl>
-#include <miq/grouping/detail/representatives.inl>
-#include <miq/grouping/detail/silhouette.inl>
-#include <miq/grouping/detail/spectral.inl>
+#include <miq/grouping/detail/agreement/host.inl>
+#include <miq/grouping/detail/balanced/host.inl>
+#include <miq/grouping/detail/dendrogram/host.inl>
+#include <miq/grouping/detail/eigenpairs/dense_solver.inl>
+#include <miq/grouping/detail/eigenpairs/host.inl>
+#include <miq/grouping/detail/group_by_information/host.inl>
+#include <miq/grouping/detail/group_count/host.inl>
+#include <miq/grouping/detail/hierarchical/host.inl>
+#include <miq/grouping/detail/kmeans/host.inl>
+#include <miq/grouping/detail/partition/host.inl>
+#include <miq/grouping/detail/quality/host.inl>
+#include <miq/grouping/detail/representatives/host.inl>
+#include <miq/grouping/detail/silhouette/host.inl>
+#include <miq/grouping/detail/spectral/host.inl>
 
 template bool miq::grouping::detail::solve_symmetric(std::int64_t, double*, double*);
 

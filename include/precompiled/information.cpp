@@ -1,14 +1,14 @@
-#include <miq/information/detail/affinity.inl>
-#include <miq/information/detail/class_information.inl>
-#include <miq/information/detail/correlation.inl>
-#include <miq/information/detail/estimator.inl>
-#include <miq/information/detail/histogram.inl>
-#include <miq/information/detail/kde.inl>
-#include <miq/information/detail/knn.inl>
-#include <miq/information/detail/label_information.inl>
-#include <miq/information/detail/normalisation.inl>
-#include <miq/information/detail/rank_correlation.inl>
-#include <miq/information/detail/significance.inl>
+#include <miq/information/detail/affinity/host.inl>
+#include <miq/information/detail/class_information/host.inl>
+#include <miq/information/detail/correlation/host.inl>
+#include <miq/information/detail/estimator/host.inl>
+#include <miq/information/detail/histogram/host.inl>
+#include <miq/information/detail/kde/host.inl>
+#include <miq/information/detail/knn/host.inl>
+#include <miq/information/detail/label_information/host.inl>
+#include <miq/information/detail/normalisation/host.inl>
+#include <miq/information/detail/rank_correlation/host.inl>
+#include <miq/information/detail/significance/host.inl>
 
 namespace miq::information {
 

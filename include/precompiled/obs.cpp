@@ -1,9 +1,9 @@
-#include <miq/obs/detail/factor.inl>
-#include <miq/obs/detail/mask.inl>
-#include <miq/obs/detail/mask_search.inl>
-#include <miq/obs/detail/refit.inl>
-#include <miq/obs/detail/sweep.inl>
-#include <miq/obs/detail/target.inl>
+#include <miq/obs/detail/factor/host.inl>
+#include <miq/obs/detail/mask/host.inl>
+#include <miq/obs/detail/mask_search/host.inl>
+#include <miq/obs/detail/refit/host.inl>
+#include <miq/obs/detail/sweep/host.inl>
+#include <miq/obs/detail/target/host.inl>
 
 namespace miq::obs {
 

@@ -1,7 +1,7 @@
-#include <miq/quantization/detail/fit.inl>
-#include <miq/quantization/detail/packed_layer.inl>
-#include <miq/quantization/detail/packing.inl>
-#include <miq/quantization/detail/storage.inl>
+#include <miq/quantization/detail/fit/host.inl>
+#include <miq/quantization/detail/packed_layer/host.inl>
+#include <miq/quantization/detail/packing/host.inl>
+#include <miq/quantization/detail/storage/host.inl>
 
 namespace miq::quantization {
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include <miq/allocation/column_costs_cuda.hpp>
-#include <miq/allocation/detail/column_sums_body.hpp>
-#include <miq/allocation/detail/column_sums_checks.hpp>
+#include <miq/allocation/detail/column_sums/body.hpp>
+#include <miq/allocation/detail/column_sums/checks.hpp>
 #include <miq/allocation/expected_error.hpp>
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>

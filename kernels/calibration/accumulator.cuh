@@ -4,7 +4,7 @@
 #include <miq/calibration/accumulator.hpp>
 #include <miq/calibration/accumulator_cuda.hpp>
 #include <miq/calibration/cross_moments.hpp>
-#include <miq/calibration/detail/checks.hpp>
+#include <miq/calibration/detail/accumulator/checks.hpp>
 #include <miq/core/machine.cuh>
 
 namespace miq::calibration {

@@ -6,7 +6,7 @@
 #include <miq/calibration/accumulator_options.hpp>
 #include <miq/calibration/activation.hpp>
 #include <miq/calibration/cross_statistics.hpp>
-#include <miq/calibration/detail/moment_run.hpp>
+#include <miq/calibration/detail/accumulator/schedule.hpp>
 #include <miq/calibration/statistics.hpp>
 #include <miq/calibration/token_sample.hpp>
 #include <miq/core/cuda_executor.hpp>

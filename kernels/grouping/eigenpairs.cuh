@@ -3,8 +3,8 @@
 
 #include <miq/core/device_memory.hpp>
 #include <miq/core/machine.cuh>
-#include <miq/grouping/detail/eigenpairs_steps.hpp>
-#include <miq/grouping/detail/graph_steps.hpp>
+#include <miq/grouping/detail/eigenpairs/schedule.hpp>
+#include <miq/grouping/detail/graph/schedule.hpp>
 #include <miq/grouping/eigenpairs_cuda.hpp>
 
 namespace miq::grouping {

@@ -5,8 +5,8 @@
 
 #include <miq/core/machine.cuh>
 #include <miq/core/matrix.hpp>
-#include <miq/grouping/detail/information_grouping_checks.hpp>
-#include <miq/grouping/detail/profile_body.hpp>
+#include <miq/grouping/detail/group_by_information/body.hpp>
+#include <miq/grouping/detail/group_by_information/checks.hpp>
 #include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/group_by_information_cuda.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <miq/core/matrix.hpp>
-#include <miq/grouping/detail/symmetric_check.hpp>
+#include <miq/grouping/detail/graph/checks.hpp>
 #include <miq/grouping/hierarchical.hpp>
 #include <miq/grouping/hierarchical_cuda.hpp>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <miq/core/machine.cuh>
-#include <miq/grouping/detail/kmeans_steps.hpp>
+#include <miq/grouping/detail/kmeans/schedule.hpp>
 #include <miq/grouping/kmeans_cuda.hpp>
 
 namespace miq::grouping {

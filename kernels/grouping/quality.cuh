@@ -4,8 +4,8 @@
 #include <vector>
 
 #include <miq/core/launch.cuh>
-#include <miq/grouping/detail/group_sums_body.hpp>
-#include <miq/grouping/detail/information_of_sums.hpp>
+#include <miq/grouping/detail/quality/body.hpp>
+#include <miq/grouping/detail/quality/information_of_sums.hpp>
 #include <miq/grouping/quality.hpp>
 #include <miq/grouping/quality_cuda.hpp>
 

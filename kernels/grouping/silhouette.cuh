@@ -4,9 +4,9 @@
 #include <vector>
 
 #include <miq/core/machine.cuh>
-#include <miq/grouping/detail/graph_steps.hpp>
-#include <miq/grouping/detail/silhouette_body.hpp>
-#include <miq/grouping/detail/silhouette_checks.hpp>
+#include <miq/grouping/detail/graph/schedule.hpp>
+#include <miq/grouping/detail/silhouette/body.hpp>
+#include <miq/grouping/detail/silhouette/checks.hpp>
 #include <miq/grouping/silhouette.hpp>
 #include <miq/grouping/silhouette_cuda.hpp>
 

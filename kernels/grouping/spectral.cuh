@@ -3,7 +3,7 @@
 
 #include <miq/core/device_memory.hpp>
 #include <miq/core/machine.cuh>
-#include <miq/grouping/detail/spectral_steps.hpp>
+#include <miq/grouping/detail/spectral/schedule.hpp>
 #include <miq/grouping/spectral_cuda.hpp>
 
 #if defined(MIQ_CUDA_PRECOMPILED)  // there it has a translation unit of its own

@@ -4,9 +4,9 @@
 #include <miq/core/device_result.cuh>
 #include <miq/core/launch.cuh>
 #include <miq/information/affinity_cuda.hpp>
-#include <miq/information/detail/affinity_body.hpp>
-#include <miq/information/detail/affinity_checks.hpp>
-#include <miq/information/detail/normalisation_names.hpp>
+#include <miq/information/detail/affinity/body.hpp>
+#include <miq/information/detail/affinity/checks.hpp>
+#include <miq/information/detail/normalisation/names.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

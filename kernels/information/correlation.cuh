@@ -4,8 +4,8 @@
 #include <miq/core/device_result.cuh>
 #include <miq/core/launch.cuh>
 #include <miq/information/correlation_cuda.hpp>
-#include <miq/information/detail/correlation_body.hpp>
-#include <miq/information/detail/correlation_checks.hpp>
+#include <miq/information/detail/correlation/body.hpp>
+#include <miq/information/detail/correlation/checks.hpp>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

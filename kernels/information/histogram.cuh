@@ -2,10 +2,10 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
-#include <miq/information/detail/binning.hpp>
-#include <miq/information/detail/samples.hpp>
+#include <miq/information/detail/histogram/binning.hpp>
+#include <miq/information/detail/samples/machine.cuh>
+#include <miq/information/detail/samples/samples.hpp>
 #include <miq/information/histogram_cuda.hpp>
-#include <miq/information/machine.cuh>
 
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {

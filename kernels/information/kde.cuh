@@ -5,9 +5,9 @@
 
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
-#include <miq/information/detail/kde_checks.hpp>
-#include <miq/information/detail/kde_steps.hpp>
-#include <miq/information/detail/samples.hpp>
+#include <miq/information/detail/kde/checks.hpp>
+#include <miq/information/detail/kde/schedule.hpp>
+#include <miq/information/detail/samples/samples.hpp>
 #include <miq/information/kde_cuda.hpp>
 
 namespace miq::information {

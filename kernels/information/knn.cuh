@@ -5,9 +5,9 @@
 
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
-#include <miq/information/detail/knn_checks.hpp>
-#include <miq/information/detail/knn_steps.hpp>
-#include <miq/information/detail/samples.hpp>
+#include <miq/information/detail/knn/checks.hpp>
+#include <miq/information/detail/knn/schedule.hpp>
+#include <miq/information/detail/samples/samples.hpp>
 #include <miq/information/knn_cuda.hpp>
 
 namespace miq::information {

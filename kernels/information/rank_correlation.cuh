@@ -2,10 +2,10 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
-#include <miq/information/detail/correlation_checks.hpp>
-#include <miq/information/detail/rank_run.hpp>
-#include <miq/information/detail/samples.hpp>
-#include <miq/information/machine.cuh>
+#include <miq/information/detail/correlation/checks.hpp>
+#include <miq/information/detail/rank_correlation/schedule.hpp>
+#include <miq/information/detail/samples/machine.cuh>
+#include <miq/information/detail/samples/samples.hpp>
 #include <miq/information/rank_correlation_cuda.hpp>
 
 namespace miq::information {

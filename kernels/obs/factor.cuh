@@ -1,9 +1,9 @@
 // obs/factor.cuh: the bodies of obs/factor_cuda.hpp; needs nvcc.
 #pragma once
 
-#include <miq/obs/detail/factor_body.hpp>
+#include <miq/obs/detail/factor/body.hpp>
+#include <miq/obs/detail/hessian/machine.cuh>
 #include <miq/obs/factor_cuda.hpp>
-#include <miq/obs/solver_machine.cuh>
 
 namespace miq::obs {
 inline namespace MIQ_CUDA_NAMESPACE {

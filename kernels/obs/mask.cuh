@@ -2,8 +2,8 @@
 #pragma once
 
 #include <miq/core/machine.cuh>
-#include <miq/obs/detail/mask_checks.hpp>
-#include <miq/obs/detail/mask_schedule.hpp>
+#include <miq/obs/detail/mask/checks.hpp>
+#include <miq/obs/detail/mask/schedule.hpp>
 #include <miq/obs/mask_cuda.hpp>
 
 namespace miq::obs {

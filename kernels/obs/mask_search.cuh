@@ -2,8 +2,8 @@
 #pragma once
 
 #include <miq/core/machine.cuh>
-#include <miq/obs/detail/mask_search_check.hpp>
-#include <miq/obs/detail/mask_search_steps.hpp>
+#include <miq/obs/detail/mask_search/checks.hpp>
+#include <miq/obs/detail/mask_search/schedule.hpp>
 #include <miq/obs/mask_search_cuda.hpp>
 
 // In the precompiled library the parts are translation units of their own.

@@ -5,8 +5,8 @@
 
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
-#include <miq/obs/detail/refit_check.hpp>
-#include <miq/obs/detail/refit_steps.hpp>
+#include <miq/obs/detail/refit/checks.hpp>
+#include <miq/obs/detail/refit/schedule.hpp>
 #include <miq/obs/refit_cuda.hpp>
 
 namespace miq::obs {

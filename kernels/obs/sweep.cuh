@@ -3,8 +3,8 @@
 
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
-#include <miq/obs/detail/sweep_checks.hpp>
-#include <miq/obs/detail/sweep_schedule.hpp>
+#include <miq/obs/detail/sweep/checks.hpp>
+#include <miq/obs/detail/sweep/schedule.hpp>
 #include <miq/obs/sweep_cuda.hpp>
 
 namespace miq::obs {

@@ -3,7 +3,7 @@
 
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
-#include <miq/obs/detail/target_body.hpp>
+#include <miq/obs/detail/target/body.hpp>
 #include <miq/obs/target_cuda.hpp>
 
 namespace miq::obs {

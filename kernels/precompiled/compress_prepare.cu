@@ -1,1 +1,1 @@
-#include <miq/detail/prepare.cuh>
+#include <miq/detail/compress/prepare.cuh>

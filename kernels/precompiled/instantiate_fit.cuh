@@ -1,7 +1,7 @@
 // One element type of quantization/fit_cuda.hpp: each has a translation unit of its own, which takes long enough.
 #pragma once
 
-#include <miq/quantization/detail/fit_into.cuh>
+#include <miq/quantization/detail/fit/into.cuh>
 
 #define MIQ_INSTANTIATE_FIT(T)                                                                                     \
   template void miq::quantization::fit_grids_into(                                                                 \

@@ -9,8 +9,8 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/matrix.hpp>
-#include <miq/quantization/detail/fit_checks.hpp>
-#include <miq/quantization/detail/group_table.hpp>
+#include <miq/quantization/detail/fit/checks.hpp>
+#include <miq/quantization/detail/fit/group_table.hpp>
 #include <miq/quantization/fit_options.hpp>
 #include <miq/quantization/grid_set.hpp>
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
-#include <miq/quantization/detail/fit_on_machine.hpp>
+#include <miq/quantization/detail/fit/schedule.hpp>
 #include <miq/quantization/fit_cuda.hpp>
 #if !defined(MIQ_CUDA_PRECOMPILED)  // there each element type has a translation unit of its own
-#include <miq/quantization/detail/fit_into.cuh>
+#include <miq/quantization/detail/fit/into.cuh>
 #endif
 
 namespace miq::quantization::detail {

@@ -3,8 +3,8 @@
 
 #include <miq/core/device_result.cuh>
 #include <miq/core/machine.cuh>
-#include <miq/quantization/detail/packing_body.hpp>
-#include <miq/quantization/detail/packing_checks.hpp>
+#include <miq/quantization/detail/packing/body.hpp>
+#include <miq/quantization/detail/packing/checks.hpp>
 #include <miq/quantization/packing_cuda.hpp>
 
 namespace miq::quantization::detail {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <miq/core/device_result.cuh>
-#include <miq/quantization/detail/quantise_body.hpp>
+#include <miq/quantization/detail/quantise/body.hpp>
 #include <miq/quantization/quantise_cuda.hpp>
 
 namespace miq::quantization::detail {

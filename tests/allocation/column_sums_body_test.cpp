@@ -4,8 +4,8 @@
 #include <limits>
 #include <vector>
 
-#include <miq/allocation/detail/column_sums_body.hpp>
-#include <miq/allocation/detail/column_sums_checks.hpp>
+#include <miq/allocation/detail/column_sums/body.hpp>
+#include <miq/allocation/detail/column_sums/checks.hpp>
 #include <miq/allocation/expected_error.hpp>
 #include <miq/core/random.hpp>
 

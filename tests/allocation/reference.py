@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Prints the squared errors of the best uniform quantizers of a standard normal variable, for 1 to 8 bits, that
-expected_error.inl holds: levels (k - (n - 1) / 2) * step, k = 0 ... n - 1, n = 2^bits, the step found by minimisation
+expected_error/host.inl holds: levels (k - (n - 1) / 2) * step, k = 0 ... n - 1, n = 2^bits, the step found by minimisation
 (Max 1960, "Quantizing for minimum distortion", table II). Needs SciPy."""
 import numpy as np
 from scipy.optimize import minimize_scalar

@@ -1,6 +1,6 @@
 // The device's accumulators on the host: the same steps on a machine of plain loops, on one lane and on threads,
 // against the definitions in long double and the host's accumulator.
-#include <miq/calibration/detail/moment_run.hpp>
+#include <miq/calibration/detail/accumulator/schedule.hpp>
 
 #include <limits>
 #include <memory>

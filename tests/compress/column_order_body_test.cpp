@@ -5,9 +5,9 @@
 
 #include <miq/core/numeric_types.hpp>
 #include <miq/core/random.hpp>
-#include <miq/detail/column_order_body.hpp>
-#include <miq/detail/column_permutation.hpp>
-#include <miq/detail/kept_counts_body.hpp>
+#include <miq/detail/column_order/body.hpp>
+#include <miq/detail/column_order/permutation.hpp>
+#include <miq/detail/kept_counts/body.hpp>
 
 #include "test_support/catch.hpp"
 #include "test_support/lanes.hpp"

@@ -1,6 +1,6 @@
 // k-means on a machine (bodies, products, their order and memory) on the host: against sums in double precision, the
 // host's own function, and itself on several lanes.
-#include <miq/grouping/detail/kmeans_steps.hpp>
+#include <miq/grouping/detail/kmeans/schedule.hpp>
 
 #include <algorithm>
 #include <cmath>

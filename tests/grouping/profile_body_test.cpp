@@ -1,5 +1,5 @@
 // The body that makes affinities and profiles of normalised information, against the plain loop.
-#include <miq/grouping/detail/profile_body.hpp>
+#include <miq/grouping/detail/group_by_information/body.hpp>
 
 #include "grouping/grouping_inputs.hpp"
 #include "test_support/host_machine.hpp"

@@ -3,8 +3,8 @@
 
 #include <miq/core/matrix.hpp>
 #include <miq/core/random.hpp>
-#include <miq/grouping/detail/group_sums_body.hpp>
-#include <miq/grouping/detail/information_of_sums.hpp>
+#include <miq/grouping/detail/quality/body.hpp>
+#include <miq/grouping/detail/quality/information_of_sums.hpp>
 #include <miq/grouping/quality.hpp>
 
 #include "test_support/catch.hpp"

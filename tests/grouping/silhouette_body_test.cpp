@@ -1,5 +1,5 @@
 // Silhouette widths by the kernel body, against the definition and, to the bit, the host.
-#include <miq/grouping/detail/silhouette_body.hpp>
+#include <miq/grouping/detail/silhouette/body.hpp>
 #include <miq/grouping/silhouette.hpp>
 
 #include "grouping/grouping_inputs.hpp"

@@ -1,6 +1,6 @@
 // The block eigensolver and spectral clustering on a machine (bodies, products, their order and memory) on the host:
 // against Eigen's solver in double precision, the definition of the graph, and the host's own functions.
-#include <miq/grouping/detail/spectral_steps.hpp>
+#include <miq/grouping/detail/spectral/schedule.hpp>
 
 #include <algorithm>
 #include <cmath>

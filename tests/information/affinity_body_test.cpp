@@ -1,7 +1,7 @@
 // The kernel body of `affinity`, `distance` and `normalise` against the formulas in long double and the host.
 #include <miq/core/matrix.hpp>
 #include <miq/information/affinity.hpp>
-#include <miq/information/detail/affinity_body.hpp>
+#include <miq/information/detail/affinity/body.hpp>
 
 #include <limits>
 

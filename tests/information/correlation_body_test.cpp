@@ -6,7 +6,7 @@
 #include <limits>
 
 #include <miq/information/correlation.hpp>
-#include <miq/information/detail/correlation_body.hpp>
+#include <miq/information/detail/correlation/body.hpp>
 
 #include "test_support/catch.hpp"
 #include "test_support/lanes.hpp"

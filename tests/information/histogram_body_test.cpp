@@ -1,6 +1,6 @@
 // `histogram` of the device on the host: the same steps on a machine of plain loops, on one lane and on threads,
 // against the definitions in long double, against NumPy's and scikit-learn's numbers, and the host.
-#include <miq/information/detail/histogram_run.hpp>
+#include <miq/information/detail/histogram/schedule.hpp>
 
 #include <cstring>
 #include <limits>

@@ -1,7 +1,7 @@
 // KDE by kernel bodies and products, in their order, on the host: against the formula in double precision and the host.
 #include <miq/core/matrix.hpp>
-#include <miq/information/detail/kde_steps.hpp>
-#include <miq/information/detail/samples.hpp>
+#include <miq/information/detail/kde/schedule.hpp>
+#include <miq/information/detail/samples/samples.hpp>
 #include <miq/information/kde.hpp>
 
 #include <algorithm>

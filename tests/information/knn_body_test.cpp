@@ -1,6 +1,6 @@
 // KSG by kernel bodies, in their order, on the host: against counts in double precision and, to the bit, the host.
-#include <miq/information/detail/knn_steps.hpp>
-#include <miq/information/detail/samples.hpp>
+#include <miq/information/detail/knn/schedule.hpp>
+#include <miq/information/detail/samples/samples.hpp>
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include <miq/information/detail/fixed_channels.hpp>
+#include <miq/information/detail/knn/fixed_channels.hpp>
 #include <miq/information/knn.hpp>
 
 #include <cstring>

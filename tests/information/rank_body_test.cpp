@@ -1,6 +1,6 @@
 // `rank_correlation` of the device on the host: the same steps on a machine of plain loops, on one lane and on threads,
 // against the definition in double and the host.
-#include <miq/information/detail/rank_run.hpp>
+#include <miq/information/detail/rank_correlation/schedule.hpp>
 
 #include <cstring>
 #include <limits>

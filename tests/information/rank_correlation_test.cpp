@@ -1,4 +1,4 @@
-#include <miq/information/detail/normal_scores.hpp>
+#include <miq/information/detail/rank_correlation/normal_scores.hpp>
 #include <miq/information/rank_correlation.hpp>
 
 #include <cmath>

@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include <miq/obs/detail/factor_body.hpp>
+#include <miq/obs/detail/factor/body.hpp>
 #include <miq/obs/factor.hpp>
 
 #include "layer_data.hpp"

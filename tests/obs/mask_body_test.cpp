@@ -7,8 +7,8 @@
 #include <miq/core/matrix.hpp>
 #include <miq/core/numeric_types.hpp>
 #include <miq/core/random.hpp>
-#include <miq/obs/detail/mask_checks.hpp>
-#include <miq/obs/detail/mask_schedule.hpp>
+#include <miq/obs/detail/mask/checks.hpp>
+#include <miq/obs/detail/mask/schedule.hpp>
 
 #include "test_support/catch.hpp"
 #include "test_support/host_machine.hpp"

@@ -8,8 +8,8 @@
 #include <numeric>
 #include <vector>
 
-#include <miq/obs/detail/keep_largest.hpp>
-#include <miq/obs/detail/mask_search_steps.hpp>
+#include <miq/obs/detail/mask_search/schedule.hpp>
+#include <miq/obs/detail/selection/keep_largest.hpp>
 #include <miq/obs/mask_search.hpp>
 #include <miq/obs/refit.hpp>
 #include <miq/obs/sweep.hpp>

@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include <miq/obs/detail/refit_steps.hpp>
+#include <miq/obs/detail/refit/schedule.hpp>
 #include <miq/obs/refit.hpp>
 #include <miq/obs/sweep.hpp>
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <miq/core/random.hpp>
-#include <miq/obs/detail/select.hpp>
+#include <miq/obs/detail/selection/host.hpp>
 
 #include "test_support/catch.hpp"
 

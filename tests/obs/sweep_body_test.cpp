@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include <miq/obs/detail/sweep_checks.hpp>
-#include <miq/obs/detail/sweep_schedule.hpp>
+#include <miq/obs/detail/sweep/checks.hpp>
+#include <miq/obs/detail/sweep/schedule.hpp>
 
 #include "sweep_check.hpp"
 #include "test_support/host_machine.hpp"

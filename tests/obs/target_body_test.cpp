@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <miq/core/numeric_types.hpp>
-#include <miq/obs/detail/target_body.hpp>
+#include <miq/obs/detail/target/body.hpp>
 #include <miq/obs/factor.hpp>
 #include <miq/obs/target.hpp>
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <miq/core/random.hpp>
-#include <miq/quantization/detail/fit_on_machine.hpp>
+#include <miq/quantization/detail/fit/schedule.hpp>
 #include <miq/quantization/fit.hpp>
 
 #include "quantization/host_table.hpp"

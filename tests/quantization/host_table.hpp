@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <miq/quantization/detail/group_table.hpp>
+#include <miq/quantization/detail/fit/group_table.hpp>
 
 #include "test_support/nonsense_memory.hpp"
 

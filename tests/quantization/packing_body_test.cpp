@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <miq/core/random.hpp>
-#include <miq/quantization/detail/packing_body.hpp>
-#include <miq/quantization/detail/quantise_body.hpp>
+#include <miq/quantization/detail/packing/body.hpp>
+#include <miq/quantization/detail/quantise/body.hpp>
 #include <miq/quantization/fit.hpp>
 
 #include "test_support/catch.hpp"

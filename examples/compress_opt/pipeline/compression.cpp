@@ -13,7 +13,7 @@
 #include <miq/calibration/accumulator.hpp>
 #include <miq/calibration/cross_moments.hpp>
 #include <miq/core/version.hpp>
-#include <miq/detail/phase_timer.hpp>
+#include <miq/detail/compress/phase_timer.hpp>
 
 #include "compress_opt/checkpoint/checkpoint.hpp"
 #include "compress_opt/checkpoint/save.hpp"

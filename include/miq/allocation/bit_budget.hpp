@@ -73,5 +73,5 @@ MIQ_API budget_result allocate_bits(std::span<const bit_item> items, double budg
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/bit_budget.inl>
+#include <miq/allocation/detail/bit_budget/host.inl>
 #endif

@@ -104,5 +104,5 @@ MIQ_API rate_curves bit_curves(matrix_view<const double> errors, std::span<const
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/expected_error.inl>
+#include <miq/allocation/detail/expected_error/host.inl>
 #endif

@@ -58,5 +58,5 @@ MIQ_API realised_headroom realised(std::span<const double> costs, std::span<cons
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/headroom.inl>
+#include <miq/allocation/detail/headroom/host.inl>
 #endif

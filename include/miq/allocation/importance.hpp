@@ -108,5 +108,5 @@ void group_importance(const Exec& exec, vector_view<const float, memory_of<Exec>
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/importance.inl>
+#include <miq/allocation/detail/importance/host.inl>
 #endif

@@ -53,5 +53,5 @@ MIQ_API std::vector<rate_option> sparsity_options(std::int64_t weights, std::spa
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/layers.inl>
+#include <miq/allocation/detail/layers/host.inl>
 #endif

@@ -102,5 +102,5 @@ MIQ_API rate_distortion_result rate_distortion(const rate_curves& curves, double
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/rate_distortion.inl>
+#include <miq/allocation/detail/rate_distortion/host.inl>
 #endif

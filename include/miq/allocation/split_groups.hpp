@@ -60,5 +60,5 @@ MIQ_API split_result split_groups(const split_inputs& in, const grouping::partit
 }  // namespace miq::allocation
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/allocation/detail/split_groups.inl>
+#include <miq/allocation/detail/split_groups/host.inl>
 #endif

@@ -6,7 +6,7 @@
 #include <memory_resource>
 
 #include <miq/calibration/accumulator_options.hpp>
-#include <miq/calibration/detail/accumulator_state.hpp>
+#include <miq/calibration/detail/accumulator/state.hpp>
 #include <miq/calibration/statistics.hpp>
 #include <miq/calibration/token_sample.hpp>
 #include <miq/core/executor.hpp>
@@ -113,5 +113,5 @@ class accumulator {
 }  // namespace miq::calibration
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/calibration/detail/accumulator.inl>
+#include <miq/calibration/detail/accumulator/host.inl>
 #endif

@@ -6,7 +6,7 @@
 
 #include <miq/calibration/activation.hpp>
 #include <miq/calibration/cross_statistics.hpp>
-#include <miq/calibration/detail/cross_state.hpp>
+#include <miq/calibration/detail/cross_moments/state.hpp>
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/matrix_view.hpp>
@@ -88,5 +88,5 @@ class cross_moments {
 }  // namespace miq::calibration
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/calibration/detail/cross_moments.inl>
+#include <miq/calibration/detail/cross_moments/host.inl>
 #endif

@@ -68,5 +68,5 @@ void hessian(const Exec& exec, const statistics_view<memory_of<Exec>>& seen,
 }  // namespace miq::calibration
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/calibration/detail/statistics.inl>
+#include <miq/calibration/detail/statistics/host.inl>
 #endif

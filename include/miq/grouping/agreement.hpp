@@ -48,5 +48,5 @@ double normalised_information(const Exec& exec, const partition& a, const partit
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/agreement.inl>
+#include <miq/grouping/detail/agreement/host.inl>
 #endif

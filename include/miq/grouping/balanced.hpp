@@ -118,5 +118,5 @@ balanced_result balanced_spectral(const Exec& exec, matrix_view<const float, mem
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/balanced.inl>
+#include <miq/grouping/detail/balanced/host.inl>
 #endif

@@ -79,5 +79,5 @@ double cophenetic_correlation(const Exec& exec, const dendrogram& tree,
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/dendrogram.inl>
+#include <miq/grouping/detail/dendrogram/host.inl>
 #endif

@@ -33,5 +33,5 @@ eigenpairs_result largest_eigenpairs(const Exec& exec, matrix_view<const float, 
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/eigenpairs.inl>
+#include <miq/grouping/detail/eigenpairs/host.inl>
 #endif

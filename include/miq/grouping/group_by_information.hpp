@@ -43,5 +43,5 @@ information_grouping_result group_by_information(const Exec& exec, matrix_view<c
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/group_by_information.inl>
+#include <miq/grouping/detail/group_by_information/host.inl>
 #endif

@@ -63,5 +63,5 @@ silhouette_choice choose_by_silhouette(const Exec& exec, matrix_view<const float
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/group_count.inl>
+#include <miq/grouping/detail/group_count/host.inl>
 #endif

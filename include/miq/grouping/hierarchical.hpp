@@ -55,5 +55,5 @@ dendrogram ward_linkage(const Exec& exec, matrix_view<const float, memory_of<Exe
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/hierarchical.inl>
+#include <miq/grouping/detail/hierarchical/host.inl>
 #endif

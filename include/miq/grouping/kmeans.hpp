@@ -33,5 +33,5 @@ kmeans_result kmeans(const Exec& exec, matrix_view<const float, memory_of<Exec>>
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/kmeans.inl>
+#include <miq/grouping/detail/kmeans/host.inl>
 #endif

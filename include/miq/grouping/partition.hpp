@@ -60,5 +60,5 @@ class partition {
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/partition.inl>
+#include <miq/grouping/detail/partition/host.inl>
 #endif

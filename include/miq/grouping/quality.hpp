@@ -26,5 +26,5 @@ group_information describe_groups(const Exec& exec, matrix_view<const float, mem
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/quality.inl>
+#include <miq/grouping/detail/quality/host.inl>
 #endif

@@ -58,5 +58,5 @@ representatives_result order_by_representatives(const Exec& exec, matrix_view<co
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/representatives.inl>
+#include <miq/grouping/detail/representatives/host.inl>
 #endif

@@ -31,5 +31,5 @@ double silhouette(const Exec& exec, matrix_view<const float, memory_of<Exec>> di
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/silhouette.inl>
+#include <miq/grouping/detail/silhouette/host.inl>
 #endif

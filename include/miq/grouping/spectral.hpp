@@ -40,5 +40,5 @@ spectral_result spectral(const Exec& exec, matrix_view<const float, memory_of<Ex
 }  // namespace miq::grouping
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/grouping/detail/spectral.inl>
+#include <miq/grouping/detail/spectral/host.inl>
 #endif

@@ -30,5 +30,5 @@ affinity_result distance(const Exec& exec, matrix_view<const float, memory_of<Ex
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/affinity.inl>
+#include <miq/information/detail/affinity/host.inl>
 #endif

@@ -62,5 +62,5 @@ class_information_result class_information(const Exec& exec, vector_view<const s
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/class_information.inl>
+#include <miq/information/detail/class_information/host.inl>
 #endif

@@ -89,5 +89,5 @@ void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memor
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/correlation.inl>
+#include <miq/information/detail/correlation/host.inl>
 #endif

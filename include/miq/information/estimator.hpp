@@ -49,5 +49,5 @@ void entropies(const Exec& exec, matrix_view<const float, memory_of<Exec>> sampl
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/estimator.inl>
+#include <miq/information/detail/estimator/host.inl>
 #endif

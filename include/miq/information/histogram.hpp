@@ -69,5 +69,5 @@ histogram_result histogram_entropy(const Exec& exec, matrix_view<const float, me
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/histogram.inl>
+#include <miq/information/detail/histogram/host.inl>
 #endif

@@ -82,5 +82,5 @@ kde_result kde_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/kde.inl>
+#include <miq/information/detail/kde/host.inl>
 #endif

@@ -88,5 +88,5 @@ knn_result knn_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/knn.inl>
+#include <miq/information/detail/knn/host.inl>
 #endif

@@ -37,5 +37,5 @@ double label_information(const Exec& exec, vector_view<const std::int32_t, memor
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/label_information.inl>
+#include <miq/information/detail/label_information/host.inl>
 #endif

@@ -33,5 +33,5 @@ normalisation_result normalise(const Exec& exec, matrix_view<const float, memory
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/normalisation.inl>
+#include <miq/information/detail/normalisation/host.inl>
 #endif

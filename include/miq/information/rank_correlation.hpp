@@ -56,5 +56,5 @@ double rank_correlation(const Exec& exec, vector_view<const float, memory_of<Exe
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/rank_correlation.inl>
+#include <miq/information/detail/rank_correlation/host.inl>
 #endif

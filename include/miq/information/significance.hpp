@@ -81,5 +81,5 @@ pair_significance permutation_test(const Exec& exec, vector_view<const float, me
 }  // namespace miq::information
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/information/detail/significance.inl>
+#include <miq/information/detail/significance/host.inl>
 #endif

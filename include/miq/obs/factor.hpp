@@ -48,5 +48,5 @@ factor_result factor(const Exec& exec, matrix_view<const float, memory_of<Exec>>
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/obs/detail/factor.inl>
+#include <miq/obs/detail/factor/host.inl>
 #endif

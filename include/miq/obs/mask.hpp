@@ -35,5 +35,5 @@ std::int64_t select_mask(const Exec& exec, matrix_view<const float, memory_of<Ex
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/obs/detail/mask.inl>
+#include <miq/obs/detail/mask/host.inl>
 #endif

@@ -52,5 +52,5 @@ mask_search_result mask_search(const Exec& exec, const mask_search_inputs<memory
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/obs/detail/mask_search.inl>
+#include <miq/obs/detail/mask_search/host.inl>
 #endif

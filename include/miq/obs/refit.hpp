@@ -48,5 +48,5 @@ refit_result refit(const Exec& exec, const refit_inputs<memory_of<Exec>>& in, co
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/obs/detail/refit.inl>
+#include <miq/obs/detail/refit/host.inl>
 #endif

@@ -41,5 +41,5 @@ sweep_result sweep(const Exec& exec, const sweep_inputs<memory_of<Exec>>& in, co
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/obs/detail/sweep.inl>
+#include <miq/obs/detail/sweep/host.inl>
 #endif

@@ -97,5 +97,5 @@ void correct_bias(const Exec& exec, matrix_view<const float, memory_of<Exec>> we
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/obs/detail/target.inl>
+#include <miq/obs/detail/target/host.inl>
 #endif

@@ -53,5 +53,5 @@ matrix<double> grid_errors(const Exec& exec, matrix_view<const float, memory_of<
 }  // namespace miq::quantization
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/quantization/detail/fit.inl>
+#include <miq/quantization/detail/fit/host.inl>
 #endif

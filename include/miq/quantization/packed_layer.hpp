@@ -152,5 +152,5 @@ void unpack_layer_codes(const Exec& exec, const packed_layer_view& layer, matrix
 }  // namespace miq::quantization
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/quantization/detail/packed_layer.inl>
+#include <miq/quantization/detail/packed_layer/host.inl>
 #endif

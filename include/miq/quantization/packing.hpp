@@ -62,5 +62,5 @@ void unpack_kept_codes(const Exec& exec, vector_view<const std::uint32_t, memory
 }  // namespace miq::quantization
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/quantization/detail/packing.inl>
+#include <miq/quantization/detail/packing/host.inl>
 #endif

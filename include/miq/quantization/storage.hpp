@@ -23,5 +23,5 @@ storage_report storage_of_unquantised(matrix_view<const std::uint8_t> kept);
 }  // namespace miq::quantization
 
 #if !defined(MIQ_PRECOMPILED)
-#include <miq/quantization/detail/storage.inl>
+#include <miq/quantization/detail/storage/host.inl>
 #endif
