@@ -10,42 +10,13 @@
 
 namespace miq {
 inline namespace MIQ_CUDA_NAMESPACE {
-namespace device {
 
-inline device_compressed_layer compress_layer(const cuda_executor& exec,
-                                              const miq::detail::device_backend::given_weights& weights,
-                                              const calibration::statistics_view<device_memory>& seen,
+MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec, const weights_view<device_memory>& weights,
+                                              const calibration::statistics_view<device_memory>& statistics,
                                               const device_prepared_inputs& shared, const compress_options& options,
                                               const progress_callback& progress) {
-  const miq::detail::device_backend backend{exec};
-  return miq::detail::layer_compression<miq::detail::device_backend>(backend, weights, seen, shared, options, progress)
-      .run();
-}
-
-}  // namespace device
-
-MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec,
-                                              matrix_view<const float, device_memory> weights,
-                                              const calibration::statistics_view<device_memory>& seen,
-                                              const device_prepared_inputs& shared, const compress_options& options,
-                                              const progress_callback& progress) {
-  return device::compress_layer(exec, weights, seen, shared, options, progress);
-}
-
-MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec,
-                                              matrix_view<const float16, device_memory> weights,
-                                              const calibration::statistics_view<device_memory>& seen,
-                                              const device_prepared_inputs& shared, const compress_options& options,
-                                              const progress_callback& progress) {
-  return device::compress_layer(exec, weights, seen, shared, options, progress);
-}
-
-MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec,
-                                              matrix_view<const bfloat16, device_memory> weights,
-                                              const calibration::statistics_view<device_memory>& seen,
-                                              const device_prepared_inputs& shared, const compress_options& options,
-                                              const progress_callback& progress) {
-  return device::compress_layer(exec, weights, seen, shared, options, progress);
+  const detail::device_backend backend{exec};
+  return detail::layer_compression(backend, weights, statistics, shared, options, progress).run();
 }
 
 }  // namespace MIQ_CUDA_NAMESPACE

@@ -7,6 +7,7 @@
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
 #include <miq/core/progress.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/quantization/column_groups_cuda.hpp>
 
 namespace miq {
@@ -27,58 +28,50 @@ struct device_drift {
   }
 };
 
-/// `prepared_inputs` with its matrices in device memory.
-struct device_prepared_inputs {
-  device_matrix<float> upper;         ///< [c, c], see `prepared_inputs`
-  device_matrix<float> hessian;       ///< the same
-  std::vector<std::int64_t> order;    ///< [c]; empty: natural
-  std::optional<device_drift> drift;  ///< set before `compress` to make up for what earlier layers have lost
-  obs::factor_result factor;
-  device_matrix<float> mi;                    ///< [c, c] in nats; empty unless groups are made from it
-  information::estimator_result information;  ///< what the estimator reports
-  std::int64_t sample_tokens = 0;
-  std::int64_t clipped_information = 0;
-  grouping::partition groups;
-  std::vector<int> candidate_groups;
-  std::vector<double> silhouettes;
-  std::int64_t isolated = 0;
-  phase_seconds seconds;
+/// The owning types of a layer's parts where they are in device memory.
+struct device_layer_memory {
+  using space = device_memory;
+  template <class T>
+  using matrix = device_matrix<T>;
+  using drift = device_drift;
+  using grids = quantization::device_grid_set;
 };
 
-/// `compressed_layer` with its matrices in device memory.
-struct device_compressed_layer {
-  device_matrix<float> weights;         ///< [rows, columns] dequantised, 0 where masked
-  device_matrix<std::uint8_t> codes;    ///< [rows, columns]; 0 where masked; empty without quantisation
-  device_matrix<std::uint8_t> kept;     ///< [rows, columns], the mask: 1 where a weight is kept
-  quantization::device_grid_set grids;  ///< scales and zero points; empty without quantisation
-  grouping::partition groups;
-  std::vector<int> bits;           ///< of each group; 16 without quantisation
-  std::vector<double> row_loss;    ///< [rows], on the host
-  std::vector<float> bias_change;  ///< [rows], on the host
-  layer_report report;
+using device_prepared_inputs = basic_prepared_inputs<device_layer_memory>;
+using device_compressed_layer = basic_compressed_layer<device_layer_memory>;
 
-  /// A copy on the host. Synchronises.
-  compressed_layer fetch(const cuda_executor& exec) const {
-    compressed_layer on_host;
-    const auto take = [&](const auto& from, auto& to) {
-      if (from.empty()) return;
-      to = std::remove_reference_t<decltype(to)>(from.rows(), from.columns());
-      using element = std::remove_pointer_t<decltype(from.data())>;
-      copy(exec, matrix_view<const element, device_memory>(from.view()), to.view());
-    };
-    take(weights, on_host.weights);
-    take(codes, on_host.codes);
-    take(kept, on_host.kept);
-    if (!codes.empty()) on_host.grids = grids.fetch(exec);
-    exec.synchronise();
-    on_host.groups = groups;
-    on_host.bits = bits;
-    on_host.row_loss = row_loss;
-    on_host.bias_change = bias_change;
-    on_host.report = report;
-    return on_host;
-  }
-};
+namespace device {
+
+template <class T>
+void fetch_matrix(const cuda_executor& exec, const device_matrix<T>& from, matrix<T>& to) {
+  to = matrix<T>(from.rows(), from.columns());
+  copy(exec, matrix_view<const T, device_memory>(from), to.view());
+}
+
+}  // namespace device
+
+/// Copies on the host. Synchronise.
+/// `fetch` of prepared inputs leaves out `drift`, which is the caller's own.
+inline prepared_inputs fetch(const cuda_executor& exec, const device_prepared_inputs& inputs) {
+  prepared_inputs on_host;
+  static_cast<prepared_summary&>(on_host) = inputs;
+  device::fetch_matrix(exec, inputs.upper, on_host.upper);
+  device::fetch_matrix(exec, inputs.hessian, on_host.hessian);
+  device::fetch_matrix(exec, inputs.mi, on_host.mi);
+  exec.synchronise();
+  return on_host;
+}
+
+inline compressed_layer fetch(const cuda_executor& exec, const device_compressed_layer& layer) {
+  compressed_layer on_host;
+  static_cast<compressed_summary&>(on_host) = layer;
+  device::fetch_matrix(exec, layer.weights, on_host.weights);
+  device::fetch_matrix(exec, layer.codes, on_host.codes);
+  device::fetch_matrix(exec, layer.kept, on_host.kept);
+  if (!layer.codes.empty()) on_host.grids = layer.grids.fetch(exec);
+  exec.synchronise();
+  return on_host;
+}
 
 /// As `prepare` on the host, of statistics in device memory. Takes results and scratch from the executor's resource;
 /// synchronises; may not be captured. `column_order::representatives` takes the Hessian to the host for the order.
@@ -86,34 +79,27 @@ struct device_compressed_layer {
 /// @param samples  [T, c] or empty: tokens of the same input, for estimators other than `correlation`
 /// @throws invalid_argument, numerical_error, cancelled, cuda_error  as the parts do
 MIQ_CUDA_API device_prepared_inputs prepare(const cuda_executor& exec,
-                                            const calibration::statistics_view<device_memory>& seen,
+                                            const calibration::statistics_view<device_memory>& statistics,
+                                            matrix_view<const float, device_memory> samples,
                                             const compress_options& options = {},
-                                            matrix_view<const float, device_memory> samples = {},
                                             const progress_callback& progress = {});
 
-/// As `compress` on the host, of weights in device memory. Matrices stay on the device; what bits are chosen from (a
-/// few values a column, a few a group) comes to the host, so that it synchronises a dozen times and may not be
-/// captured. Takes results and scratch from the executor's resource: about 20 bytes a weight and 12 c^2 at the same
-/// time.
+/// The same without samples: for `information::correlation_options`, and groups that need no information.
+inline device_prepared_inputs prepare(const cuda_executor& exec,
+                                      const calibration::statistics_view<device_memory>& statistics,
+                                      const compress_options& options = {}, const progress_callback& progress = {}) {
+  return prepare(exec, statistics, {}, options, progress);
+}
+
+/// As `compress` on the host, of weights in device memory: float, float16 or bfloat16. Matrices stay on the device;
+/// what bits are chosen from (a few values a column, a few a group) comes to the host, so that it synchronises a dozen
+/// times and may not be captured. Takes results and scratch from the executor's resource: about 20 bytes a weight and
+/// 12 c^2 at the same time.
 ///
 /// The same steps as on the host (they are one piece of code); decisions may differ where rounding does.
 /// @throws invalid_argument, numerical_error, cancelled, cuda_error  as the parts do
-MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec,
-                                              matrix_view<const float, device_memory> weights,
-                                              const calibration::statistics_view<device_memory>& seen,
-                                              const device_prepared_inputs& shared,
-                                              const compress_options& options = {},
-                                              const progress_callback& progress = {});
-/// The same for weights in 16 bits.
-MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec,
-                                              matrix_view<const float16, device_memory> weights,
-                                              const calibration::statistics_view<device_memory>& seen,
-                                              const device_prepared_inputs& shared,
-                                              const compress_options& options = {},
-                                              const progress_callback& progress = {});
-MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec,
-                                              matrix_view<const bfloat16, device_memory> weights,
-                                              const calibration::statistics_view<device_memory>& seen,
+MIQ_CUDA_API device_compressed_layer compress(const cuda_executor& exec, const weights_view<device_memory>& weights,
+                                              const calibration::statistics_view<device_memory>& statistics,
                                               const device_prepared_inputs& shared,
                                               const compress_options& options = {},
                                               const progress_callback& progress = {});

@@ -55,8 +55,7 @@ void run() {
   const auto statistics = seen.finish(exec);
   const auto options = miq::mi_options(0.5, 4.0);
   const auto shared = miq::prepare(exec, statistics.view(), options);  // once for all layers with this input
-  const auto layer = miq::compress(exec, miq::matrix_view<const miq::bfloat16, device_memory>(w.view()),
-                                   statistics.view(), shared, options);
+  const auto layer = miq::compress(exec, w, statistics.view(), shared, options);
 
   const auto& storage = layer.report.storage;
   std::printf("sparsity %.2f, %.3f bits per weight stored, loss %.1f\n", storage.sparsity(),

@@ -31,18 +31,19 @@ struct phase_seconds {
   double total() const { return factor + information + grouping + target + mask + refit + allocation + fit + sweep; }
 };
 
-/// What all layers that read the same input share: made once by `prepare`, used by `compress` for each of them.
-struct prepared_inputs {
-  matrix<float> upper;              ///< [c, c], the factor of the inverse Hessian, in the order of the sweep
-  matrix<float> hessian;            ///< [c, c], in the same order; empty unless masks are searched or weights are moved
-                                    ///< or refitted
-  std::vector<std::int64_t> order;  ///< [c], the column at each place of the sweep; empty: natural
-  /// Set this before `compress` to make up for what earlier layers have lost: `calibration::cross_moments` with
-  /// `difference`, the first stream what the layer receives now (the tokens of `seen`), the second what it received in
-  /// the dense model. In the layer's own order of columns.
-  std::optional<calibration::cross_statistics> drift;
+/// The owning types of a layer's parts where they are in host memory.
+struct host_layer_memory {
+  using space = host_memory;
+  template <class T>
+  using matrix = miq::matrix<T>;
+  using drift = calibration::cross_statistics;
+  using grids = quantization::grid_set;
+};
+
+/// What `prepare` found out about the input of a layer and keeps on the host, wherever its matrices are.
+struct prepared_summary {
+  std::vector<std::int64_t> order;            ///< [c], the column at each place of the sweep; empty: natural
   obs::factor_result factor;                  ///< damping used, dead columns
-  matrix<float> mi;                           ///< [c, c] in nats; empty unless groups are made from it
   information::estimator_result information;  ///< what the estimator reports
   std::int64_t sample_tokens = 0;             ///< tokens that it saw; all of them with `correlation`
   std::int64_t clipped_information = 0;       ///< pairs whose affinity or distance had to be clipped
@@ -52,6 +53,22 @@ struct prepared_inputs {
   std::int64_t isolated = 0;                  ///< columns without affinity to any other
   phase_seconds seconds;                      ///< factor, information, grouping
 };
+
+/// What all layers that read the same input share: made once by `prepare`, used by `compress` for each of them.
+/// `Memory`: the owning types, `host_layer_memory` or `device_layer_memory` (compress_cuda.hpp).
+template <class Memory>
+struct basic_prepared_inputs : prepared_summary {
+  typename Memory::template matrix<float> upper;    ///< [c, c], the factor of the inverse Hessian, in the order of the
+                                                    ///< sweep
+  typename Memory::template matrix<float> hessian;  ///< [c, c], in the same order; empty unless masks are searched or
+                                                    ///< weights are moved or refitted
+  typename Memory::template matrix<float> mi;       ///< [c, c] in nats; empty unless groups are made from it
+  /// Set this before `compress` to make up for what earlier layers have lost: `calibration::cross_moments` with
+  /// `difference`, the first stream what the layer receives now (the tokens of `statistics`), the second what it
+  /// received in the dense model. In the layer's own order of columns.
+  std::optional<typename Memory::drift> drift;
+};
+using prepared_inputs = basic_prepared_inputs<host_layer_memory>;
 
 /// One group of columns in the report.
 struct group_report {
@@ -90,12 +107,8 @@ struct layer_report {
   phase_seconds seconds;  ///< of `compress`; with the overload that prepares, of both
 };
 
-/// A compressed layer: everything that is stored, and the dense weights that it stands for.
-struct compressed_layer {
-  matrix<float> weights;         ///< [rows, columns] dequantised, 0 where masked
-  matrix<std::uint8_t> codes;    ///< [rows, columns]; 0 where masked; empty without quantisation
-  matrix<std::uint8_t> kept;     ///< [rows, columns], the mask: 1 where a weight is kept
-  quantization::grid_set grids;  ///< scales and zero points; empty without quantisation
+/// What is known of a compressed layer and kept on the host, wherever its matrices are.
+struct compressed_summary {
   grouping::partition groups;    ///< of the columns: those that were prepared, or parts of them
   std::vector<int> bits;         ///< of each group; 16 without quantisation
   std::vector<double> row_loss;  ///< [rows], see `layer_report::loss`
@@ -104,5 +117,16 @@ struct compressed_layer {
   std::vector<float> bias_change;
   layer_report report;
 };
+
+/// A compressed layer: everything that is stored, and the dense weights that it stands for.
+template <class Memory>
+struct basic_compressed_layer : compressed_summary {
+  typename Memory::template matrix<float> weights;  ///< [rows, columns] dequantised, 0 where masked
+  typename Memory::template matrix<std::uint8_t>
+      codes;                                            ///< [rows, columns]; 0 where masked; empty without quantisation
+  typename Memory::template matrix<std::uint8_t> kept;  ///< [rows, columns], the mask: 1 where a weight is kept
+  typename Memory::grids grids;                         ///< scales and zero points; empty without quantisation
+};
+using compressed_layer = basic_compressed_layer<host_layer_memory>;
 
 }  // namespace miq

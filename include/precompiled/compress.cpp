@@ -7,14 +7,11 @@ template prepared_inputs prepare(const host_executor&, const calibration::statis
                                  const compress_options&, const progress_callback&);
 template prepared_inputs prepare(const host_executor&, const calibration::statistics_view<>&, const compress_options&,
                                  const progress_callback&);
-template compressed_layer compress(const host_executor&, matrix_view<const float>,
-                                   const calibration::statistics_view<>&, const prepared_inputs&,
+template compressed_layer compress(const host_executor&, const weights_view<>&, const calibration::statistics_view<>&,
+                                   const prepared_inputs&, const compress_options&, const progress_callback&);
+template compressed_layer compress(const host_executor&, const weights_view<>&, const calibration::statistics_view<>&,
+                                   matrix_view<const float>, const compress_options&, const progress_callback&);
+template compressed_layer compress(const host_executor&, const weights_view<>&, const calibration::statistics_view<>&,
                                    const compress_options&, const progress_callback&);
-template compressed_layer compress(const host_executor&, matrix_view<const float>,
-                                   const calibration::statistics_view<>&, matrix_view<const float>,
-                                   const compress_options&, const progress_callback&);
-template compressed_layer compress(const host_executor&, matrix_view<const float>,
-                                   const calibration::statistics_view<>&, const compress_options&,
-                                   const progress_callback&);
 
 }  // namespace miq

@@ -33,6 +33,8 @@ template double correlation(const host_executor&, vector_view<const float>, vect
                             const correlation_options&);
 template void gaussian_entropy(const host_executor&, const calibration::statistics_view<>&, vector_view<float>);
 
+template void gaussian_entropy(const host_executor&, matrix_view<const float>, vector_view<float>,
+                               const correlation_options&);
 template estimator_result mutual_information(const host_executor&, matrix_view<const float>, matrix_view<float>,
                                              const estimator_options&, const progress_callback&);
 template estimator_result mutual_information(const host_executor&, matrix_view<const float>,

@@ -7,7 +7,7 @@
 #include <miq/allocation/column_costs.hpp>
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/core/numeric_types.hpp>
+#include <miq/core/weights_view.hpp>
 
 namespace miq::allocation {
 inline namespace MIQ_CUDA_NAMESPACE {
@@ -39,13 +39,7 @@ MIQ_CUDA_API std::int64_t column_sums_workspace_bytes(std::int64_t rows, std::in
 /// @param kept     [rows, columns] or empty: all
 /// @throws invalid_argument  for shapes that do not fit
 /// Cost: reads weights and mask once.
-MIQ_CUDA_API void column_sums(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
-                              const column_sums_view& out, result_ref<column_sums_result, device_memory> result,
-                              matrix_view<const std::uint8_t, device_memory> kept = {}, device_workspace scratch = {});
-MIQ_CUDA_API void column_sums(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                              const column_sums_view& out, result_ref<column_sums_result, device_memory> result,
-                              matrix_view<const std::uint8_t, device_memory> kept = {}, device_workspace scratch = {});
-MIQ_CUDA_API void column_sums(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
+MIQ_CUDA_API void column_sums(const cuda_executor& exec, const weights_view<device_memory>& weights,
                               const column_sums_view& out, result_ref<column_sums_result, device_memory> result,
                               matrix_view<const std::uint8_t, device_memory> kept = {}, device_workspace scratch = {});
 
@@ -55,15 +49,7 @@ MIQ_CUDA_API void column_sums(const cuda_executor& exec, matrix_view<const bfloa
 /// @param upper  [columns, columns] in device memory; only its diagonal is read
 /// @param order  [columns] on the host, or empty
 /// @throws invalid_argument  as on the host; of weights that are not finite the number is named and not the place
-MIQ_CUDA_API column_costs measure_columns(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
-                                          matrix_view<const float, device_memory> upper,
-                                          matrix_view<const std::uint8_t, device_memory> kept = {},
-                                          std::span<const std::int64_t> order = {});
-MIQ_CUDA_API column_costs measure_columns(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                          matrix_view<const float, device_memory> upper,
-                                          matrix_view<const std::uint8_t, device_memory> kept = {},
-                                          std::span<const std::int64_t> order = {});
-MIQ_CUDA_API column_costs measure_columns(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
+MIQ_CUDA_API column_costs measure_columns(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                           matrix_view<const float, device_memory> upper,
                                           matrix_view<const std::uint8_t, device_memory> kept = {},
                                           std::span<const std::int64_t> order = {});

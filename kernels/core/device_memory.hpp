@@ -86,6 +86,8 @@ class device_array {
   std::int64_t size() const { return size_; }
   std::int64_t bytes() const { return size_ * static_cast<std::int64_t>(sizeof(T)); }
   vector_view<T, device_memory> view() const { return {data_, size_}; }
+  operator vector_view<T, device_memory>() const { return view(); }
+  operator vector_view<const T, device_memory>() const { return view(); }
   /// The elements as a row-major matrix. @throws invalid_argument if their number is not rows * columns
   matrix_view<T, device_memory> as_matrix(std::int64_t rows, std::int64_t columns) const {
     detail::require(rows * columns == size_, "device_array: as_matrix must cover ", size_, " elements, got ",
@@ -100,7 +102,7 @@ class device_array {
   device_memory_resource* resource_ = nullptr;
 };
 
-/// A row-major device matrix that owns its memory, rows one behind the other. Not initialised.
+/// A row-major device matrix that owns its memory, rows contiguous. Not initialised.
 template <class T>
 class device_matrix {
  public:
@@ -133,6 +135,8 @@ class device_matrix {
   std::int64_t size() const { return rows_ * columns_; }
   bool empty() const { return size() == 0; }
   matrix_view<T, device_memory> view() const { return {memory_.data(), rows_, columns_}; }
+  operator matrix_view<T, device_memory>() const { return view(); }
+  operator matrix_view<const T, device_memory>() const { return view(); }
 
  private:
   static std::int64_t checked_size(std::int64_t rows, std::int64_t columns) {

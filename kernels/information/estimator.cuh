@@ -1,18 +1,19 @@
 // information/estimator.cuh: the body of information/estimator_cuda.hpp; needs nvcc.
 #pragma once
 
-#include <type_traits>
 #include <variant>
 
 #include <miq/information/estimator_cuda.hpp>
 
 // In the precompiled library the parts are translation units of their own.
 #if defined(MIQ_CUDA_PRECOMPILED)
+#include <miq/information/correlation_cuda.hpp>
 #include <miq/information/histogram_cuda.hpp>
 #include <miq/information/kde_cuda.hpp>
 #include <miq/information/knn_cuda.hpp>
 #include <miq/information/rank_correlation_cuda.hpp>
 #else
+#include <miq/information/correlation.cuh>
 #include <miq/information/histogram.cuh>
 #include <miq/information/kde.cuh>
 #include <miq/information/knn.cuh>
@@ -25,22 +26,54 @@ inline namespace MIQ_CUDA_NAMESPACE {
 MIQ_CUDA_API estimator_result mutual_information(const cuda_executor& exec,
                                                  matrix_view<const float, device_memory> samples,
                                                  matrix_view<float, device_memory> mi,
-                                                 const estimator_options& estimator) {
-  return std::visit(
-      [&](const auto& options) -> estimator_result {
-        using chosen = std::remove_cvref_t<decltype(options)>;
-        if constexpr (std::is_same_v<chosen, rank_correlation_options>)
-          return rank_correlation(exec, samples, mi, options);
-        else if constexpr (std::is_same_v<chosen, histogram_options>)
-          return histogram(exec, samples, mi, options);
-        else if constexpr (std::is_same_v<chosen, knn_options>)
-          return knn(exec, samples, mi, options);
-        else if constexpr (std::is_same_v<chosen, kde_options>)
-          return kde(exec, samples, mi, options);
+                                                 const estimator_options& estimator,
+                                                 const progress_callback& progress) {
+  miq::detail::report_progress(progress, name_of(estimator), 0);
+  auto result = std::visit(
+      [&]<class Options>(const Options& options) -> estimator_result {
+        return estimator_traits<Options>::estimate(exec, samples, mi, options);
+      },
+      estimator);
+  miq::detail::report_progress(progress, name_of(estimator), 1);
+  return result;
+}
+
+MIQ_CUDA_API estimator_result mutual_information(
+    const cuda_executor& exec, matrix_view<const float, device_memory> samples, std::span<const channel_pair> pairs,
+    vector_view<float, device_memory> mi, const estimator_options& estimator, const progress_callback& progress) {
+  miq::detail::report_progress(progress, name_of(estimator), 0);
+  auto result = std::visit(
+      [&]<class Options>(const Options& options) -> estimator_result {
+        using traits = estimator_traits<Options>;
+        if constexpr (requires { traits::estimate(exec, samples, pairs, mi, options); }) {
+          return traits::estimate(exec, samples, pairs, mi, options);
+        } else {  // the list is to be on the device
+          for (const auto& pair : pairs)
+            miq::detail::require(pair.first >= 0 && pair.first < samples.columns() && pair.second >= 0 &&
+                                     pair.second < samples.columns(),
+                                 traits::name, ": pairs must be of the ", samples.columns(), " channels, got ",
+                                 pair.first, " and ", pair.second);
+          const device_array<channel_pair> listed(static_cast<std::int64_t>(pairs.size()), exec.stream(),
+                                                  exec.resource());
+          copy(exec, vector_view<const channel_pair>(pairs), listed.view());
+          return traits::estimate(exec, samples, vector_view<const channel_pair, device_memory>(listed), mi, options);
+        }
+      },
+      estimator);
+  miq::detail::report_progress(progress, name_of(estimator), 1);
+  return result;
+}
+
+MIQ_CUDA_API void entropies(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
+                            vector_view<float, device_memory> entropies, const estimator_options& estimator) {
+  std::visit(
+      [&]<class Options>(const Options& options) {
+        using traits = estimator_traits<Options>;
+        if constexpr (requires { traits::entropy(exec, samples, entropies, options); })
+          static_cast<void>(traits::entropy(exec, samples, entropies, options));
         else
-          throw invalid_argument(
-              "mutual_information: on a device, correlation takes statistics; make them by "
-              "calibration::device_accumulator and call correlation");
+          miq::detail::require(false, "entropies: ", traits::name,
+                               " has none on a device; take them on the host, or use histogram_options");
       },
       estimator);
 }

@@ -91,5 +91,15 @@ MIQ_CUDA_API void histogram_entropy(const cuda_executor& exec, matrix_view<const
                  detail::histogram_entropy_body{of, options.estimator, differential, entropies.data()});
 }
 
+MIQ_CUDA_API histogram_result histogram_entropy(const cuda_executor& exec,
+                                                matrix_view<const float, device_memory> samples,
+                                                vector_view<float, device_memory> entropies,
+                                                const histogram_options& options, histogram_entropy_kind kind,
+                                                device_workspace scratch) {
+  const device::result_on_device<histogram_result> result(exec);
+  histogram_entropy(exec, samples, entropies, result.ref(), options, kind, scratch);
+  return result.fetch();
+}
+
 }  // namespace MIQ_CUDA_NAMESPACE
 }  // namespace miq::information

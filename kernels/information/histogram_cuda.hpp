@@ -69,5 +69,13 @@ MIQ_CUDA_API void histogram_entropy(const cuda_executor& exec, matrix_view<const
                                     histogram_entropy_kind kind = histogram_entropy_kind::discrete,
                                     device_workspace scratch = {});
 
+/// The same, returning the result: synchronises.
+MIQ_CUDA_API histogram_result histogram_entropy(const cuda_executor& exec,
+                                                matrix_view<const float, device_memory> samples,
+                                                vector_view<float, device_memory> entropies,
+                                                const histogram_options& options = {},
+                                                histogram_entropy_kind kind = histogram_entropy_kind::discrete,
+                                                device_workspace scratch = {});
+
 }  // namespace MIQ_CUDA_NAMESPACE
 }  // namespace miq::information

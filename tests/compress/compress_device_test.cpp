@@ -70,7 +70,7 @@ TEST_CASE("every method on a device gives parts that fit together, and loses wha
       INFO(name << ", " << rows << " x " << columns);
       const auto shared = miq::prepare(exec, seen.view(), options);
       const auto on_device = miq::compress(exec, there.read(), seen.view(), shared, options);
-      const auto layer = on_device.fetch(exec);
+      const auto layer = miq::fetch(exec, on_device);
       check_layer(layer, weights, x, options);
 
       const host_executor host({.threads = 2});
@@ -85,7 +85,7 @@ TEST_CASE("every method on a device gives parts that fit together, and loses wha
       // One decision near its boundary changes those after it: losses agree, single weights need not.
       CHECK(layer.report.loss == Approx(expected.report.loss).epsilon(0.02));
 
-      const auto again = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
+      const auto again = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
       CHECK(same(again.weights, layer.weights));
       CHECK(same(again.kept, layer.kept));
     }
@@ -105,13 +105,13 @@ TEST_CASE("groups on a device come from every estimator and every way of groupin
   const device_matrix<float> there(exec, weights.view()), samples(exec, x.view());
   const auto check = [&](const miq::compress_options& options, const char* name) {
     INFO(name);
-    const auto shared = miq::prepare(exec, seen.view(), options, samples.read());
+    const auto shared = miq::prepare(exec, seen.view(), samples.read(), options);
     CHECK(shared.sample_tokens == 400);
     REQUIRE(shared.groups.groups() == 3);
     for (std::int64_t c = 3; c < columns; ++c)
       REQUIRE(shared.groups.labels()[static_cast<std::size_t>(c)] ==
               shared.groups.labels()[static_cast<std::size_t>(c % 3)]);
-    const auto layer = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
+    const auto layer = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
     check_layer(layer, weights, x, options);
     for (const auto& group : layer.report.groups)  // parts of a group may be a single column
       if (group.columns > 1) CHECK(group.mi_within > std::abs(group.mi_between) + 0.1);
@@ -153,12 +153,12 @@ TEST_CASE("what earlier layers lost is made up on a device as on the host", "[co
   auto options = miq::mi_options(0.5, 4);
   options.order = miq::column_order::descending_diagonal;
   auto shared = miq::prepare(exec, seen.view(), options);
-  const auto unaware = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
+  const auto unaware = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
   CHECK(unaware.report.target_change == 0);
   miq::calibration::device_cross_moments drift(exec, columns, columns, {.difference = true});
   drift.add(exec, first.read(), second.read());
   shared.drift.emplace(exec, drift.finish(exec));
-  const auto aware = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
+  const auto aware = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
   CHECK(aware.report.target_change > 0.1);
 
   const Eigen::MatrixXd wanted = to_eigen(dense) * to_eigen(weights).transpose();
@@ -191,8 +191,8 @@ TEMPLATE_TEST_CASE("16-bit weights on a device are compressed as the floats that
   const device_matrix<TestType> there_typed(exec, typed.view());
   const auto options = miq::mi_options(0.5, 4);
   const auto shared = miq::prepare(exec, seen.view(), options);
-  const auto expected = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
-  const auto got = miq::compress(exec, there_typed.read(), seen.view(), shared, options).fetch(exec);
+  const auto expected = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
+  const auto got = miq::fetch(exec, miq::compress(exec, there_typed.read(), seen.view(), shared, options));
   CHECK(same(got.weights, expected.weights));
   CHECK(same(got.codes, expected.codes));
 }
@@ -214,7 +214,7 @@ TEST_CASE("dead, constant and duplicated columns on a device, and pruning alone"
   for (const auto& [name, options] : all_methods(0.5, 4)) {
     INFO(name);
     const auto shared = miq::prepare(exec, seen.view(), options);
-    const auto layer = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
+    const auto layer = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
     CHECK(layer.report.dead == 1);
     for (std::int64_t r = 0; r < 16; ++r) CHECK(layer.weights(r, 3) == 0);
     CHECK(std::isfinite(layer.report.loss));
@@ -222,7 +222,7 @@ TEST_CASE("dead, constant and duplicated columns on a device, and pruning alone"
   auto options = miq::sparsegpt_options(0.5, 4);
   options.quantise = false;
   const auto shared = miq::prepare(exec, seen.view(), options);
-  const auto pruned = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec);
+  const auto pruned = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options));
   CHECK(pruned.codes.empty());
   CHECK(pruned.report.storage.total() == 16 * 20 * 16 + 16 * 40);
   for (std::int64_t k = 0; k < pruned.kept.size(); ++k)
@@ -286,7 +286,7 @@ TEST_CASE("executors of several threads do not meet", "[compress][device]") {
         const auto seen = statistics_of(exec, x);
         const device_matrix<float> there(exec, weights.view());
         const auto shared = miq::prepare(exec, seen.view(), options);
-        results[i] = miq::compress(exec, there.read(), seen.view(), shared, options).fetch(exec).weights;
+        results[i] = miq::fetch(exec, miq::compress(exec, there.read(), seen.view(), shared, options)).weights;
       } catch (const std::exception& e) {
         errors[i] = e.what();
       }

@@ -23,22 +23,8 @@ class cuda_solver final : public layer_solver {
     seen_.minimum = there(seen.minimum);
     seen_.maximum = there(seen.maximum);
     const auto tokens = there(samples);
-    shared_ = miq::prepare(exec_, view(), how, tokens.view(), progress);
-
-    miq::prepared_inputs on_host;
-    on_host.upper = here(shared_.upper);
-    on_host.mi = here(shared_.mi);
-    on_host.order = shared_.order;
-    on_host.factor = shared_.factor;
-    on_host.information = shared_.information;
-    on_host.sample_tokens = shared_.sample_tokens;
-    on_host.clipped_information = shared_.clipped_information;
-    on_host.groups = shared_.groups;
-    on_host.candidate_groups = shared_.candidate_groups;
-    on_host.silhouettes = shared_.silhouettes;
-    on_host.isolated = shared_.isolated;
-    on_host.seconds = shared_.seconds;
-    return on_host;
+    shared_ = miq::prepare(exec_, view(), tokens, how, progress);
+    return miq::fetch(exec_, shared_);
   }
 
   miq::compressed_layer compress(miq::matrix_view<const float> weights, const miq::calibration::statistics&,
@@ -51,9 +37,7 @@ class cuda_solver final : public layer_solver {
       shared_.drift->second_mean = shared.drift->second_mean;
     }
     const auto given = there(weights);
-    return miq::compress(exec_, miq::matrix_view<const float, device_memory>(given.view()), view(), shared_, how,
-                         progress)
-        .fetch(exec_);
+    return miq::fetch(exec_, miq::compress(exec_, given, view(), shared_, how, progress));
   }
 
  private:
@@ -75,12 +59,6 @@ class cuda_solver final : public layer_solver {
   miq::device_array<float> there(const std::vector<float>& from) const {
     miq::device_array<float> to(static_cast<std::int64_t>(from.size()), exec_.stream(), exec_.resource());
     miq::copy(exec_, miq::vector_view<const float>(from), to.view());
-    return to;
-  }
-  miq::matrix<float> here(const miq::device_matrix<float>& from) const {
-    miq::matrix<float> to(from.rows(), from.columns());
-    miq::copy(exec_, miq::matrix_view<const float, device_memory>(from.view()), to.view());
-    exec_.synchronise();
     return to;
   }
 

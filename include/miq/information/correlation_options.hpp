@@ -19,4 +19,17 @@ struct correlation_result : estimate_result {
   std::int64_t clamped = 0;  ///< pairs i < j whose |rho| exceeded `max_correlation`
 };
 
+template <>
+struct estimator_traits<correlation_options> {
+  using result = correlation_result;
+  static constexpr const char* name = "correlation";
+  static constexpr auto entropies = entropy_kind::differential;
+  static auto estimate(const auto&... arguments) -> decltype(correlation(arguments...)) {
+    return correlation(arguments...);
+  }
+  static auto entropy(const auto&... arguments) -> decltype(gaussian_entropy(arguments...)) {
+    return gaussian_entropy(arguments...);
+  }
+};
+
 }  // namespace miq::information

@@ -20,4 +20,22 @@ struct estimate_result {
                                 ///< host these are errors
 };
 
+/// What the entropies of an estimator are, if it has any.
+enum class entropy_kind {
+  none,         ///< there are none
+  discrete,     ///< never negative, of any use for `normalise`
+  differential  ///< depend on the channel's unit and may be negative
+};
+
+/// What belongs to an estimator, by the type of its options; specialised beside these, for every member of
+/// `estimator_options`:
+///
+///     using result = ...;                                what it reports, derived from `estimate_result`
+///     static constexpr const char* name = ...;           of its functions; in errors and files
+///     static constexpr entropy_kind entropies = ...;
+///     static auto estimate(const auto&... arguments);    its functions, of host and device, by their arguments
+///     static auto entropy(const auto&... arguments);     the same, of entropies; left out with `entropy_kind::none`
+template <class Options>
+struct estimator_traits;
+
 }  // namespace miq::information

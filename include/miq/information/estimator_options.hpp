@@ -12,34 +12,37 @@
 namespace miq::information {
 
 /// An estimator is chosen by the type of its options: `estimator_options estimator = knn_options{.neighbours = 5}`.
+/// This is the list of all estimators; what is known of each stands in its `estimator_traits`.
 using estimator_options =
     std::variant<correlation_options, rank_correlation_options, histogram_options, knn_options, kde_options>;
 
+namespace detail {
+
+template <class Options>
+struct results_of;
+template <class... Options>
+struct results_of<std::variant<Options...>> {
+  using type = std::variant<typename estimator_traits<Options>::result...>;
+};
+
+}  // namespace detail
+
 /// What happened on the way, in the estimator's own words.
-using estimator_result =
-    std::variant<correlation_result, rank_correlation_result, histogram_result, knn_result, kde_result>;
+using estimator_result = typename detail::results_of<estimator_options>::type;
 
 /// The part that all estimators report.
 inline const estimate_result& common_result(const estimator_result& result) {
   return std::visit([](const estimate_result& common) -> const estimate_result& { return common; }, result);
 }
 
-/// "correlation", "rank_correlation", "histogram", "knn" or "kde".
+/// The name of its function, such as "knn".
 constexpr const char* name_of(const estimator_options& estimator) {
-  constexpr const char* names[] = {"correlation", "rank_correlation", "histogram", "knn", "kde"};
-  return names[estimator.index()];
+  return std::visit([]<class Options>(const Options&) { return estimator_traits<Options>::name; }, estimator);
 }
 
-/// What the entropies of an estimator are, if it has any.
-enum class entropy_kind {
-  none,         ///< the copula of `rank_correlation` has no margins
-  discrete,     ///< never negative, of any use for `normalise`: `histogram`
-  differential  ///< depend on the channel's unit and may be negative: the others
-};
-
+/// What its entropies are, if it has any.
 constexpr entropy_kind entropies_of(const estimator_options& estimator) {
-  if (std::holds_alternative<rank_correlation_options>(estimator)) return entropy_kind::none;
-  return std::holds_alternative<histogram_options>(estimator) ? entropy_kind::discrete : entropy_kind::differential;
+  return std::visit([]<class Options>(const Options&) { return estimator_traits<Options>::entropies; }, estimator);
 }
 
 }  // namespace miq::information

@@ -54,4 +54,17 @@ enum class histogram_entropy_kind {
   differential  ///< of the piecewise constant density: the discrete one + ln(bin width); for equal widths only
 };
 
+template <>
+struct estimator_traits<histogram_options> {
+  using result = histogram_result;
+  static constexpr const char* name = "histogram";
+  static constexpr auto entropies = entropy_kind::discrete;
+  static auto estimate(const auto&... arguments) -> decltype(histogram(arguments...)) {
+    return histogram(arguments...);
+  }
+  static auto entropy(const auto&... arguments) -> decltype(histogram_entropy(arguments...)) {
+    return histogram_entropy(arguments...);
+  }
+};
+
 }  // namespace miq::information

@@ -36,4 +36,15 @@ struct kde_result : estimate_result {
   std::int64_t floored = 0;
 };
 
+template <>
+struct estimator_traits<kde_options> {
+  using result = kde_result;
+  static constexpr const char* name = "kde";
+  static constexpr auto entropies = entropy_kind::differential;
+  static auto estimate(const auto&... arguments) -> decltype(kde(arguments...)) { return kde(arguments...); }
+  static auto entropy(const auto&... arguments) -> decltype(kde_entropy(arguments...)) {
+    return kde_entropy(arguments...);
+  }
+};
+
 }  // namespace miq::information

@@ -31,4 +31,15 @@ struct knn_result : estimate_result {
   std::int64_t tied = 0;  ///< channels in use, not constant, in which a value occurs more than once
 };
 
+template <>
+struct estimator_traits<knn_options> {
+  using result = knn_result;
+  static constexpr const char* name = "knn";
+  static constexpr auto entropies = entropy_kind::differential;
+  static auto estimate(const auto&... arguments) -> decltype(knn(arguments...)) { return knn(arguments...); }
+  static auto entropy(const auto&... arguments) -> decltype(knn_entropy(arguments...)) {
+    return knn_entropy(arguments...);
+  }
+};
+
 }  // namespace miq::information

@@ -18,4 +18,14 @@ struct rank_correlation_result : estimate_result {
   std::int64_t tied = 0;     ///< channels, constant ones aside, of which more than a tenth of the tokens have one value
 };
 
+template <>
+struct estimator_traits<rank_correlation_options> {
+  using result = rank_correlation_result;
+  static constexpr const char* name = "rank_correlation";
+  static constexpr auto entropies = entropy_kind::none;
+  static auto estimate(const auto&... arguments) -> decltype(rank_correlation(arguments...)) {
+    return rank_correlation(arguments...);
+  }
+};
+
 }  // namespace miq::information

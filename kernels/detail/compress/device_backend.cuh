@@ -1,4 +1,4 @@
-// What `compress` asks of the machine that runs it: here a device. The twin of miq/detail/compress/host_backend.hpp.
+// What `prepare` and `compress` ask of a device (detail/compress/layer_backend.hpp).
 #pragma once
 
 #include <algorithm>
@@ -13,14 +13,18 @@
 #include <miq/core/device_result.cuh>
 #include <miq/core/launch.cuh>
 #include <miq/detail/column_order/body.hpp>
-#include <miq/detail/compress/bits.hpp>
+#include <miq/detail/compress/layer_backend.hpp>
 #include <miq/detail/kept_counts/body.hpp>
+#include <miq/grouping/representatives.hpp>
 
 // In the precompiled library the parts are translation units of their own.
 #if defined(MIQ_CUDA_PRECOMPILED)
 #include <miq/allocation/column_costs_cuda.hpp>
 #include <miq/calibration/accumulator_cuda.hpp>
+#include <miq/grouping/group_by_information_cuda.hpp>
 #include <miq/grouping/quality_cuda.hpp>
+#include <miq/information/correlation_cuda.hpp>
+#include <miq/information/estimator_cuda.hpp>
 #include <miq/obs/factor_cuda.hpp>
 #include <miq/obs/mask_cuda.hpp>
 #include <miq/obs/mask_search_cuda.hpp>
@@ -32,7 +36,10 @@
 #else
 #include <miq/allocation/column_costs.cuh>
 #include <miq/calibration/accumulator.cuh>
+#include <miq/grouping/group_by_information.cuh>
 #include <miq/grouping/quality.cuh>
+#include <miq/information/correlation.cuh>
+#include <miq/information/estimator.cuh>
 #include <miq/obs/factor.cuh>
 #include <miq/obs/mask.cuh>
 #include <miq/obs/mask_search.cuh>
@@ -45,17 +52,18 @@
 namespace miq::detail {
 inline namespace MIQ_CUDA_NAMESPACE {
 
-/// Matrices lie in device memory, vectors of one value a column or row on the host, where bits are chosen.
 struct device_backend {
   using space = device_memory;
+  using memory = device_layer_memory;
   using inputs = device_prepared_inputs;
   using layer = device_compressed_layer;
   using grids = quantization::device_grid_set;
+  using values = device_array<float>;
+  using given_weights = weights_view<device_memory>;
   template <class T>
   using owned = device_matrix<T>;
   template <class T>
   using view = matrix_view<const T, device_memory>;
-  using given_weights = std::variant<view<float>, view<float16>, view<bfloat16>>;
 
   const cuda_executor& exec;
 
@@ -74,11 +82,8 @@ struct device_backend {
     return to;
   }
 
-  static matrix_shape shape(const given_weights& weights) {
-    return std::visit([](const auto& of) { return matrix_shape{of.rows(), of.columns()}; }, weights);
-  }
   void require_finite(const given_weights& weights) const {
-    const auto count = std::visit([&](const auto& of) { return sums_of_columns(of).not_finite; }, weights);
+    const auto count = sums_of_columns(weights).not_finite;
     require(count == 0, "compress: weights must be finite, got ", count, " that are not");
   }
 
@@ -99,21 +104,18 @@ struct device_backend {
 
   owned<float> weights_in_order(const given_weights& weights, std::span<const std::int64_t> order,
                                 std::span<const std::int64_t> dead) const {
-    const auto size = shape(weights);
-    auto to = scratch<float>(size.rows, size.columns);
-    std::vector<std::uint8_t> is_dead(dead.empty() ? 0 : static_cast<std::size_t>(size.columns));
+    const auto rows = weights.rows(), columns = weights.columns();
+    auto to = scratch<float>(rows, columns);
+    std::vector<std::uint8_t> is_dead(dead.empty() ? 0 : static_cast<std::size_t>(columns));
     for (const auto c : dead) is_dead[static_cast<std::size_t>(c)] = 1;
     const auto dead_there = to_device<std::uint8_t>(is_dead);
     const auto order_there = to_device<std::int64_t>(order);
-    std::visit(
-        [&](const auto& from) {
-          using element = std::remove_cvref_t<decltype(*from.data())>;
-          device::launch(
-              exec, "compress: weights",
-              column_order_body<element, float>{size.rows, size.columns, from.data(), from.leading(), to.data(),
-                                                to.columns(), order_there.data(), dead_there.data(), false});
-        },
-        weights);
+    weights.visit([&](const auto& from) {
+      using element = std::remove_cvref_t<decltype(*from.data())>;
+      device::launch(exec, "compress: weights",
+                     column_order_body<element, float>{rows, columns, from.data(), from.leading(), to.data(),
+                                                       to.columns(), order_there.data(), dead_there.data(), false});
+    });
     return to;
   }
   template <class T>
@@ -133,6 +135,39 @@ struct device_backend {
     return to;
   }
 
+  owned<float> hessian(const calibration::statistics_view<device_memory>& statistics) const {
+    auto of_statistics = scratch<float>(statistics.columns(), statistics.columns());
+    calibration::hessian(exec, statistics, of_statistics.view());
+    return of_statistics;
+  }
+  information::correlation_result correlation(const calibration::statistics_view<device_memory>& statistics,
+                                              owned<float>& mi, const information::correlation_options& options) const {
+    return information::correlation(exec, statistics, mi.view(), options);
+  }
+  information::estimator_result mutual_information(const view<float>& samples, owned<float>& mi,
+                                                   const information::estimator_options& estimator,
+                                                   const progress_callback& progress) const {
+    return information::mutual_information(exec, samples, mi.view(), estimator, progress);
+  }
+  values entropies(const view<float>& samples, const information::estimator_options& estimator) const {
+    values of_channels(samples.columns(), exec.stream(), exec.resource());
+    information::entropies(exec, samples, of_channels.view(), estimator);
+    return of_channels;
+  }
+  grouping::information_grouping_result group_by_information(const view<float>& mi, const values& entropies,
+                                                             const grouping::information_grouping_options& options,
+                                                             const progress_callback& progress) const {
+    return grouping::group_by_information(exec, mi, entropies, options, progress);
+  }
+  /// The Hessian goes to the host, where the columns are ordered.
+  std::vector<std::int64_t> order_by_representatives(const view<float>& hessian, const grouping::partition& groups,
+                                                     double damping) const {
+    matrix<float> on_host(hessian.rows(), hessian.columns());
+    miq::copy(exec, hessian, on_host.view());
+    exec.synchronise();
+    return grouping::order_by_representatives(host_executor(), on_host.view(), groups, {}, {.damping = damping}).order;
+  }
+
   obs::factor_result factor(const view<float>& hessian, owned<float>& upper, const obs::factor_options& options) const {
     return obs::factor(exec, hessian, upper.view(), options);
   }
@@ -149,18 +184,7 @@ struct device_backend {
     obs::select_mask(exec, weights, vector_view<const float, device_memory>(there.view()), kept.view(), options);
   }
 
-  struct sweep_data {
-    view<float> weights;
-    view<float> upper;
-    const grids* grid_set = nullptr;
-    view<std::uint8_t> given{};
-    std::span<const float> column_saliency{};
-    owned<float>* settled = nullptr;
-    owned<std::uint8_t>* codes = nullptr;
-    owned<std::uint8_t>* kept = nullptr;
-    std::vector<double>* row_loss = nullptr;
-  };
-  obs::sweep_result sweep(const sweep_data& data, const obs::sweep_options& options,
+  obs::sweep_result sweep(const sweep_task<memory>& data, const obs::sweep_options& options,
                           const progress_callback& progress) const {
     report_progress(progress, "sweep", 0);
     const auto saliency = to_device<float>(data.column_saliency);
@@ -169,8 +193,8 @@ struct device_backend {
                                         .kept = data.given,
                                         .column_saliency = vector_view<const float, device_memory>(saliency.view())};
     quantization::grid_set_view<device_memory> grids_of_layer;
-    if (data.grid_set != nullptr) {
-      grids_of_layer = data.grid_set->view();
+    if (data.grids != nullptr) {
+      grids_of_layer = data.grids->view();
       in.grids = &grids_of_layer;
     }
     obs::sweep_outputs<device_memory> out;
@@ -220,15 +244,15 @@ struct device_backend {
     return allocation::measure_columns(exec, weights, upper, kept);
   }
   std::vector<float> mixed_importance(const view<float>& weights,
-                                      const calibration::statistics_view<device_memory>& seen) const {
+                                      const calibration::statistics_view<device_memory>& statistics) const {
     const auto sums = sums_of_columns(weights);
     const auto rows = static_cast<double>(weights.rows());
     std::vector<double> mean_absolute, root_mean_square;
     for (const auto sum : sums.magnitudes) mean_absolute.push_back(sum / rows);
     for (const auto sum : sums.squares) root_mean_square.push_back(std::sqrt(sum / rows));
-    const auto variance = diagonal(seen.covariance);
-    const auto mean = fetch(seen.mean);
-    const auto amplitude = fetch(seen.mean_absolute);
+    const auto variance = diagonal(statistics.covariance);
+    const auto mean = fetch(statistics.mean);
+    const auto amplitude = fetch(statistics.mean_absolute);
     const allocation::importance_mix mix;
     std::vector<float> of(variance.size());
     allocation::detail::combine_importances(
@@ -252,9 +276,6 @@ struct device_backend {
     const auto costs = to_device<float>(column_weights);
     return quantization::fit_grids(exec, weights, labels, bits, options,
                                    vector_view<const float, device_memory>(costs.view()), kept, result);
-  }
-  static bits_choice choose_bits(const bits_problem& problem, layer_report& report) {
-    return solve_bits(problem, report);
   }
   void grids_from_order(grids& of, std::span<const std::int64_t> order) const {
     std::vector<std::int32_t> labels(order.size());
@@ -302,8 +323,7 @@ struct device_backend {
     std::vector<double> squares, magnitudes;
     std::int64_t not_finite = 0;
   };
-  template <class T>
-  fetched_sums sums_of_columns(const matrix_view<const T, device_memory>& weights) const {
+  fetched_sums sums_of_columns(const given_weights& weights) const {
     const auto c = weights.columns();
     const device_array<double> memory(3 * c, exec.stream(), exec.resource());
     const device::result_on_device<allocation::column_sums_result> result(exec);
@@ -336,6 +356,7 @@ struct device_backend {
     return to;
   }
 };
+static_assert(layer_backend<device_backend>);
 
 }  // namespace MIQ_CUDA_NAMESPACE
 }  // namespace miq::detail

@@ -12,10 +12,6 @@
 
 namespace miq::detail {
 
-struct matrix_shape {
-  std::int64_t rows = 0, columns = 0;
-};
-
 /// Columns by their diagonal entry, largest first; ties by column.
 inline std::vector<std::int64_t> descending_order(const std::vector<float>& diagonal) {
   std::vector<std::int64_t> order(diagonal.size());

@@ -10,43 +10,45 @@ namespace miq {
 namespace detail {
 
 template <on_host Exec>
-compressed_layer compress_on(const Exec& exec, matrix_view<const float> weights,
-                             const calibration::statistics_view<>& seen, const prepared_inputs& shared,
+compressed_layer compress_on(const Exec& exec, const weights_view<>& weights,
+                             const calibration::statistics_view<>& statistics, const prepared_inputs& shared,
                              const compress_options& options, const progress_callback& progress) {
   const host_backend<Exec> backend{exec};
-  return layer_compression<host_backend<Exec>>(backend, weights, seen, shared, options, progress).run();
+  return layer_compression(backend, weights, statistics, shared, options, progress).run();
 }
 
 }  // namespace detail
 
 template <executor Exec>
-prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                         matrix_view<const float, memory_of<Exec>> samples, const compress_options& options,
                         const progress_callback& progress) {
-  return detail::prepare_on(exec, seen, samples, options, progress);
+  return detail::prepare_on(detail::host_backend<Exec>{exec}, statistics, samples, options, progress);
 }
 
 template <executor Exec>
-prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+prepared_inputs prepare(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                         const compress_options& options, const progress_callback& progress) {
-  return detail::prepare_on(exec, seen, {}, options, progress);
+  return detail::prepare_on(detail::host_backend<Exec>{exec}, statistics, {}, options, progress);
 }
 
 template <executor Exec>
-compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
-                          const calibration::statistics_view<memory_of<Exec>>& seen, const prepared_inputs& shared,
-                          const compress_options& options, const progress_callback& progress) {
-  return detail::compress_on(exec, weights, seen, shared, options, progress);
+compressed_layer compress(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
+                          const calibration::statistics_view<memory_of<Exec>>& statistics,
+                          const prepared_inputs& shared, const compress_options& options,
+                          const progress_callback& progress) {
+  return detail::compress_on(exec, weights, statistics, shared, options, progress);
 }
 
 template <executor Exec>
-compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
-                          const calibration::statistics_view<memory_of<Exec>>& seen,
+compressed_layer compress(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
+                          const calibration::statistics_view<memory_of<Exec>>& statistics,
                           matrix_view<const float, memory_of<Exec>> samples, const compress_options& options,
                           const progress_callback& progress) {
-  const auto shared = detail::prepare_on(exec, seen, samples, options, detail::part_of(progress, 0, 0.4));
+  const auto shared = detail::prepare_on(detail::host_backend<Exec>{exec}, statistics, samples, options,
+                                         detail::part_of(progress, 0, 0.4));
   const auto rest = detail::part_of(progress, 0.4, 1);
-  auto layer = detail::compress_on(exec, weights, seen, shared, options, rest);
+  auto layer = detail::compress_on(exec, weights, statistics, shared, options, rest);
   layer.report.seconds.factor = shared.seconds.factor;
   layer.report.seconds.information = shared.seconds.information;
   layer.report.seconds.grouping = shared.seconds.grouping;
@@ -54,10 +56,10 @@ compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<E
 }
 
 template <executor Exec>
-compressed_layer compress(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
-                          const calibration::statistics_view<memory_of<Exec>>& seen, const compress_options& options,
-                          const progress_callback& progress) {
-  return compress(exec, weights, seen, matrix_view<const float, memory_of<Exec>>{}, options, progress);
+compressed_layer compress(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
+                          const calibration::statistics_view<memory_of<Exec>>& statistics,
+                          const compress_options& options, const progress_callback& progress) {
+  return compress(exec, weights, statistics, matrix_view<const float, memory_of<Exec>>{}, options, progress);
 }
 
 }  // namespace miq

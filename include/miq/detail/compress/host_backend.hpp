@@ -1,5 +1,4 @@
-// What `compress` asks of the machine that runs it: here the host. `kernels/detail/compress/device_backend.cuh` is its
-// twin.
+// What `prepare` and `compress` ask of the host: the library's own functions.
 #pragma once
 
 #include <algorithm>
@@ -11,9 +10,12 @@
 #include <miq/compressed_layer.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/detail/column_order/permutation.hpp>
-#include <miq/detail/compress/bits.hpp>
 #include <miq/detail/compress/checks.hpp>
+#include <miq/detail/compress/layer_backend.hpp>
+#include <miq/grouping/group_by_information.hpp>
 #include <miq/grouping/quality.hpp>
+#include <miq/grouping/representatives.hpp>
+#include <miq/information/estimator.hpp>
 #include <miq/obs/factor.hpp>
 #include <miq/obs/mask.hpp>
 #include <miq/obs/mask_search.hpp>
@@ -25,14 +27,15 @@
 
 namespace miq::detail {
 
-/// Matrices lie in the machine's memory, vectors of one value a column or row on the host, where bits are chosen.
 template <on_host Exec>
 struct host_backend {
   using space = host_memory;
+  using memory = host_layer_memory;
   using inputs = prepared_inputs;
   using layer = compressed_layer;
   using grids = quantization::grid_set;
-  using given_weights = matrix_view<const float>;  // of the layer, in any element type that the machine takes
+  using values = std::vector<float>;
+  using given_weights = weights_view<>;
   template <class T>
   using owned = matrix<T>;
   template <class T>
@@ -44,7 +47,6 @@ struct host_backend {
   owned<T> scratch(std::int64_t rows, std::int64_t columns) const {
     return matrix<T>(rows, columns, exec.resource());
   }
-  /// What belongs to the result.
   template <class T>
   owned<T> result(std::int64_t rows, std::int64_t columns) const {
     return matrix<T>(rows, columns);
@@ -54,26 +56,28 @@ struct host_backend {
     return matrix<T>(from.view(), exec.resource());
   }
 
-  static matrix_shape shape(const given_weights& weights) { return {weights.rows(), weights.columns()}; }
-  void require_finite(given_weights weights) const {
-    miq::detail::require_finite(exec, weights, "compress", "weights");
+  void require_finite(const given_weights& weights) const {
+    as_float(weights, [&](view<float> typed) { miq::detail::require_finite(exec, typed, "compress", "weights"); });
   }
 
   std::vector<float> diagonal(view<float> m) const {
-    std::vector<float> of(static_cast<std::size_t>(m.columns()));
-    for (std::int64_t c = 0; c < m.columns(); ++c) of[static_cast<std::size_t>(c)] = m(c, c);
-    return of;
+    std::vector<float> entries(static_cast<std::size_t>(m.columns()));
+    for (std::int64_t c = 0; c < m.columns(); ++c) entries[static_cast<std::size_t>(c)] = m(c, c);
+    return entries;
   }
   std::vector<float> fetch(vector_view<const float> v) const { return {v.begin(), v.end()}; }
 
-  /// Columns in the given order (empty: as they are), those of `dead` set to 0, so that masks take them first.
-  owned<float> weights_in_order(given_weights weights, std::span<const std::int64_t> order,
+  owned<float> weights_in_order(const given_weights& weights, std::span<const std::int64_t> order,
                                 std::span<const std::int64_t> dead) const {
-    if (dead.empty()) return columns_in_order<float>(weights, order, exec.resource());
-    matrix<float> live(weights, exec.resource());
-    for (const auto c : dead)
-      for (std::int64_t r = 0; r < weights.rows(); ++r) live(r, c) = 0;
-    return columns_in_order<float>(live.view(), order, exec.resource());
+    return weights.visit([&](const auto& typed) {
+      matrix<float> live(typed.rows(), typed.columns(), exec.resource());
+      for (std::int64_t r = 0; r < typed.rows(); ++r)
+        for (std::int64_t c = 0; c < typed.columns(); ++c) live(r, c) = static_cast<float>(typed(r, c));
+      for (const auto c : dead)
+        for (std::int64_t r = 0; r < typed.rows(); ++r) live(r, c) = 0;
+      if (order.empty()) return live;
+      return columns_in_order<float>(live.view(), order, exec.resource());
+    });
   }
   template <class T>
   owned<T> in_order(const owned<T>& m, std::span<const std::int64_t> order) const {
@@ -85,6 +89,35 @@ struct host_backend {
   }
   owned<float> square_in_order(view<float> m, std::span<const std::int64_t> order) const {
     return miq::detail::square_in_order(m, order, exec.resource());
+  }
+
+  owned<float> hessian(const calibration::statistics_view<>& statistics) const {
+    matrix<float> of_statistics(statistics.columns(), statistics.columns(), exec.resource());
+    calibration::hessian(exec, statistics, of_statistics);
+    return of_statistics;
+  }
+  information::correlation_result correlation(const calibration::statistics_view<>& statistics, owned<float>& mi,
+                                              const information::correlation_options& options) const {
+    return information::correlation(exec, statistics, mi, options);
+  }
+  information::estimator_result mutual_information(view<float> samples, owned<float>& mi,
+                                                   const information::estimator_options& estimator,
+                                                   const progress_callback& progress) const {
+    return information::mutual_information(exec, samples, mi.view(), estimator, progress);
+  }
+  values entropies(view<float> samples, const information::estimator_options& estimator) const {
+    values of_channels(static_cast<std::size_t>(samples.columns()));
+    information::entropies(exec, samples, vector_view<float>(of_channels), estimator);
+    return of_channels;
+  }
+  grouping::information_grouping_result group_by_information(view<float> mi, const values& entropies,
+                                                             const grouping::information_grouping_options& options,
+                                                             const progress_callback& progress) const {
+    return grouping::group_by_information(exec, mi, entropies, options, progress);
+  }
+  std::vector<std::int64_t> order_by_representatives(view<float> hessian, const grouping::partition& groups,
+                                                     double damping) const {
+    return grouping::order_by_representatives(exec, hessian, groups, {}, {.damping = damping}).order;
   }
 
   obs::factor_result factor(view<float> hessian, owned<float>& upper, const obs::factor_options& options) const {
@@ -102,24 +135,13 @@ struct host_backend {
     obs::select_mask(exec, weights, saliency, kept.view(), options);
   }
 
-  struct sweep_data {
-    view<float> weights;
-    view<float> upper;
-    const grids* grid_set = nullptr;
-    view<std::uint8_t> given{};
-    std::span<const float> column_saliency{};
-    owned<float>* settled = nullptr;
-    owned<std::uint8_t>* codes = nullptr;
-    owned<std::uint8_t>* kept = nullptr;
-    std::vector<double>* row_loss = nullptr;
-  };
-  obs::sweep_result sweep(const sweep_data& data, const obs::sweep_options& options,
+  obs::sweep_result sweep(const sweep_task<memory>& data, const obs::sweep_options& options,
                           const progress_callback& progress) const {
     obs::sweep_inputs<> in{
         .weights = data.weights, .upper = data.upper, .kept = data.given, .column_saliency = data.column_saliency};
     quantization::grid_set_view<> grids_of_layer;
-    if (data.grid_set != nullptr) {
-      grids_of_layer = data.grid_set->view();
+    if (data.grids != nullptr) {
+      grids_of_layer = data.grids->view();
       in.grids = &grids_of_layer;
     }
     obs::sweep_outputs<> out;
@@ -149,11 +171,10 @@ struct host_backend {
   allocation::column_costs measure_columns(view<float> weights, view<float> upper, view<std::uint8_t> kept) const {
     return allocation::measure_columns(exec, weights, upper, kept);
   }
-  /// By the five-part mix; columns in the layer's own order.
-  std::vector<float> mixed_importance(view<float> weights, const calibration::statistics_view<>& seen) const {
-    std::vector<float> of(static_cast<std::size_t>(weights.columns()));
-    allocation::importance(exec, weights, seen, allocation::importance_measure::mixed, of);
-    return of;
+  std::vector<float> mixed_importance(view<float> weights, const calibration::statistics_view<>& statistics) const {
+    std::vector<float> of_columns(static_cast<std::size_t>(weights.columns()));
+    allocation::importance(exec, weights, statistics, allocation::importance_measure::mixed, of_columns);
+    return of_columns;
   }
   matrix<double> grid_errors(view<float> weights, std::span<const std::int32_t> labels, std::int64_t groups,
                              std::span<const std::uint8_t> widths, const quantization::fit_options& options,
@@ -164,9 +185,6 @@ struct host_backend {
                   const quantization::fit_options& options, std::span<const float> column_weights,
                   view<std::uint8_t> kept, quantization::fit_result* result) const {
     return quantization::fit_grids(exec, weights, labels, bits, options, column_weights, kept, result);
-  }
-  static bits_choice choose_bits(const bits_problem& problem, layer_report& report) {
-    return solve_bits(problem, report);
   }
   /// Grids of columns in the order of the sweep, put into the layer's own order.
   void grids_from_order(grids& of, std::span<const std::int64_t> order) const {
@@ -189,16 +207,29 @@ struct host_backend {
     return {of.layout, of.symmetry, of.format, of.scale.size(), std::move(column_bits)};
   }
   /// What brings the mean output of `weights` back to that of `dense`.
-  void bias_change(given_weights dense, std::span<const float> dense_mean, view<float> weights,
+  void bias_change(const given_weights& dense, std::span<const float> dense_mean, view<float> weights,
                    std::span<const float> mean, std::vector<float>& change) const {
     std::vector<float> wanted(change.size());
-    obs::mean_output(exec, dense, vector_view<const float>(dense_mean), vector_view<float>(wanted));
+    as_float(dense, [&](view<float> typed) {
+      obs::mean_output(exec, typed, vector_view<const float>(dense_mean), vector_view<float>(wanted));
+    });
     obs::correct_bias(exec, weights, vector_view<const float>(mean), vector_view<const float>(wanted), {},
                       vector_view<float>(change));
   }
   grouping::group_information describe(const matrix<float>& mi, const grouping::partition& groups) const {
     return grouping::describe_groups(exec, mi, groups);
   }
+
+ private:
+  /// Calls `f` with the weights as they are or, of 16 bits, as a copy in float.
+  template <class Function>
+  void as_float(const given_weights& weights, const Function& f) const {
+    if (const auto* const typed = weights.template get_if<float>(); typed != nullptr)
+      f(*typed);
+    else
+      f(view<float>(weights_in_order(weights, {}, {})));
+  }
 };
+static_assert(layer_backend<host_backend<host_executor>>);
 
 }  // namespace miq::detail

@@ -10,8 +10,9 @@
 #include <miq/compressed_layer.hpp>
 #include <miq/core/progress.hpp>
 #include <miq/detail/column_order/permutation.hpp>
-#include <miq/detail/compress/bits_problem.hpp>
+#include <miq/detail/compress/bits.hpp>
 #include <miq/detail/compress/checks.hpp>
+#include <miq/detail/compress/layer_backend.hpp>
 #include <miq/detail/compress/phase_timer.hpp>
 #include <miq/obs/mask_options.hpp>
 #include <miq/obs/refit_options.hpp>
@@ -21,7 +22,7 @@
 namespace miq::detail {
 
 /// A layer on its way, on host or device.
-template <class Backend>
+template <layer_backend Backend>
 class layer_compression {
   using given_weights = typename Backend::given_weights;
   using layer_type = typename Backend::layer;
@@ -32,17 +33,17 @@ class layer_compression {
 
  public:
   layer_compression(const Backend& backend, const given_weights& given,
-                    const calibration::statistics_view<typename Backend::space>& seen,
+                    const calibration::statistics_view<typename Backend::space>& statistics,
                     const typename Backend::inputs& shared, const compress_options& options,
                     const progress_callback& progress)
       : backend_(backend),
         given_(given),
-        seen_(seen),
+        statistics_(statistics),
         shared_(shared),
         options_(options),
         progress_(progress),
-        rows_(Backend::shape(given).rows),
-        columns_(Backend::shape(given).columns) {}
+        rows_(given.rows()),
+        columns_(given.columns()) {}
 
   layer_type run() {
     check();
@@ -70,9 +71,10 @@ class layer_compression {
   void check() const {
     check_compress_options(options_);
     require(rows_ > 0 && columns_ > 0, "compress: weights must not be empty, got ", shape_text(rows_, columns_));
-    require(seen_.columns() == columns_ && shared_.upper.columns() == columns_ && shared_.groups.columns() == columns_,
+    require(statistics_.columns() == columns_ && shared_.upper.columns() == columns_ &&
+                shared_.groups.columns() == columns_,
             "compress: statistics and prepared inputs must describe the weights' ", columns_, " columns, got ",
-            seen_.columns(), " and ", shared_.upper.columns());
+            statistics_.columns(), " and ", shared_.upper.columns());
     require(
         !needs_hessian(options_) || shared_.hessian.columns() == columns_,
         "compress: prepared inputs hold no hessian, which target, mask search and refit need; prepare them with the "
@@ -87,8 +89,8 @@ class layer_compression {
 
   /// Weights, target and labels in the order of the sweep.
   void set_out(layer_report& report) {
-    const auto variance = backend_.diagonal(seen_.covariance);
-    mean_ = backend_.fetch(seen_.mean);
+    const auto variance = backend_.diagonal(statistics_.covariance);
+    mean_ = backend_.fetch(statistics_.mean);
     second_moment_.resize(variance.size());
     std::vector<std::int64_t> dead;
     for (std::size_t c = 0; c < variance.size(); ++c) {
@@ -236,7 +238,7 @@ class layer_compression {
     if (options_.importance == bit_importance::mixed) {
       auto own = backend_.copy(!start_.empty() ? start_ : target_.empty() ? dense_ : target_);
       backend_.from_order(own, shared_.order);
-      const auto natural = backend_.mixed_importance(own.view(), seen_);
+      const auto natural = backend_.mixed_importance(own.view(), statistics_);
       for (std::size_t c = 0; c < natural.size(); ++c)
         of_column[c] = natural[shared_.order.empty() ? c : static_cast<std::size_t>(shared_.order[c])];
     } else {
@@ -266,12 +268,12 @@ class layer_compression {
                                                                  options_.fit, column_cost_, mask());
                                    },
                                .importances = [&] { return importances_of_columns(); }};
-    return backend_.choose_bits(problem, report);
+    return solve_bits(problem, report);
   }
 
   void sweep(layer_type& layer, double begun) {
     auto& report = layer.report;
-    typename Backend::sweep_data data{
+    sweep_task<typename Backend::memory> data{
         .weights = start(), .upper = shared_.upper.view(), .settled = &layer.weights, .kept = &layer.kept};
     auto mask_rule = options_.mask;
     std::vector<float> saliency;
@@ -298,7 +300,7 @@ class layer_compression {
                                        weighted ? std::span<const float>(column_cost_) : std::span<const float>(),
                                        mask(), &report.fit);
       layer.codes = backend_.template result<std::uint8_t>(rows_, columns_);
-      data.grid_set = &layer.grids;
+      data.grids = &layer.grids;
       data.codes = &layer.codes;
     } else {
       layer.bits.assign(static_cast<std::size_t>(shared_.groups.groups()), 16);
@@ -353,7 +355,7 @@ class layer_compression {
 
   const Backend& backend_;
   given_weights given_;
-  const calibration::statistics_view<typename Backend::space>& seen_;
+  const calibration::statistics_view<typename Backend::space>& statistics_;
   const typename Backend::inputs& shared_;
   const compress_options& options_;
   const progress_callback& progress_;

@@ -88,4 +88,24 @@ struct correlation_body {
   }
 };
 
+/// The elements of a square matrix that a list of pairs names.
+struct listed_elements_body {
+  static constexpr int lanes = 256;
+
+  const channel_pair* pairs = nullptr;
+  std::int64_t count = 0;
+  const float* matrix = nullptr;  // [columns, columns]
+  std::int64_t columns = 0;
+  float* values = nullptr;  // [count]
+
+  std::int64_t blocks() const { return (count + lanes - 1) / lanes; }
+  std::int64_t scratch_bytes() const { return 0; }
+  template <execution_group Group>
+  MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte*) const {
+    const std::int64_t end = (block + 1) * lanes < count ? (block + 1) * lanes : count;
+    for (std::int64_t p = block * lanes + group.rank(); p < end; p += group.size())
+      values[p] = matrix[pairs[p].first * columns + pairs[p].second];
+  }
+};
+
 }  // namespace miq::information::detail

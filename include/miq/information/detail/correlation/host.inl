@@ -254,6 +254,29 @@ inline void gaussian_entropy_on(const host_executor&, const calibration::statist
                                                            static_cast<double>(seen.covariance(c, c))));
 }
 
+template <on_host Exec>
+void gaussian_entropy_on(const Exec& exec, matrix_view<const float> samples, vector_view<float> out) {
+  require(out.size() == samples.columns(), "gaussian_entropy: entropies must have ", samples.columns(),
+          " elements to match the samples, got ", out.size());
+  require_samples(exec, "gaussian_entropy", samples, 2);
+  // Only variances are wanted: a pass of its own.
+  exec.parallel_for(samples.columns(), [&](std::int64_t c) {
+    const auto tokens = samples.rows();
+    double sum = 0, squares = 0;
+    for (std::int64_t t = 0; t < tokens; ++t) sum += static_cast<double>(samples(t, c));
+    const double mean = sum / static_cast<double>(tokens);
+    bool constant = true;
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const double away = static_cast<double>(samples(t, c)) - mean;
+      squares += away * away;
+      constant = constant && samples(t, c) == samples(0, c);
+    }
+    out[c] = constant ? -std::numeric_limits<float>::infinity()
+                      : static_cast<float>(0.5 * std::log(2 * std::numbers::pi * std::numbers::e * squares /
+                                                          static_cast<double>(tokens)));
+  });
+}
+
 }  // namespace MIQ_INSTRUCTION_SET
 }  // namespace detail
 
@@ -301,6 +324,12 @@ template <executor Exec>
 double correlation(const Exec& exec, vector_view<const float, memory_of<Exec>> x,
                    vector_view<const float, memory_of<Exec>> y, const correlation_options& options) {
   return detail::correlation_on(exec, x, y, options);
+}
+
+template <executor Exec>
+void gaussian_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
+                      vector_view<float, memory_of<Exec>> entropies, const correlation_options&) {
+  detail::gaussian_entropy_on(exec, samples, entropies);
 }
 
 }  // namespace miq::information
