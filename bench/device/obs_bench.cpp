@@ -29,7 +29,7 @@ struct layer {
   void fit() { grids.fit(weights); }
   void sweep() {
     const auto view = grids.grids.view();
-    obs::sweep(exec(), {.weights = weights.view(), .upper = upper.view(), .grids = &view},
+    obs::sweep(exec(), {.weights = weights.view(), .upper = upper.view(), .grids = view},
                {.weights = settled.view(), .codes = codes.view(), .kept = kept.view()}, ref(result), sweeping,
                all_of(sweep_scratch));
   }
@@ -132,7 +132,7 @@ void add_obs(const sizes& size) {
   };
   add("factor", size, 5, factor)->ArgName("columns")->Arg(size(4096, 130))->Arg(size(5120, 131))->Arg(size(13824, 300));
   layers(add("sweep", size, 5, [](benchmark::State& state) { sweep(state, {}); }));
-  add("sweep/2:4", size, 5, [](benchmark::State& state) { sweep(state, {.mask = obs::mask_rule::n_of_m}); })
+  add("sweep/2:4", size, 5, [](benchmark::State& state) { sweep(state, {.mask = obs::mask_scope::n_of_m}); })
       ->ArgNames(names)
       ->Args({size(4096, 30), size(4096, 130)});
   layers(add("factor_and_sweep", size, 5, factor_and_sweep));

@@ -62,7 +62,7 @@ struct layer {
       miq::obs::factor(executor(), hessian.view(), upper.view(), {}, scratch);
       const auto grids = miq::quantization::fit_grids(executor(), weights.view(), labels, bits);
       const auto view = grids.view();
-      miq::obs::sweep(executor(), {weights.view(), upper.view(), &view, {}},
+      miq::obs::sweep(executor(), {weights.view(), upper.view(), view, {}},
                       {settled.view(), codes.view(), kept.view(), {}}, {.sparsity = 0.65}, scratch);
       const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       plain = k == 0 ? took : std::min(plain, took);

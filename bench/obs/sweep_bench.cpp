@@ -71,7 +71,7 @@ struct layer {
   void fit() { grids = miq::quantization::fit_grids(executor(), weights.view(), labels, bits); }
   double sweep(miq::workspace memory) {
     const auto view = grids.view();
-    return miq::obs::sweep(executor(), {weights.view(), upper.view(), &view, {}},
+    return miq::obs::sweep(executor(), {weights.view(), upper.view(), view, {}},
                            {settled.view(), codes.view(), kept.view(), {}}, {}, memory)
         .loss;
   }

@@ -81,10 +81,11 @@ struct compress_options {
   double target_ridge = 0.01;  ///< what keeps weights that hardly matter in proportion, see `obs::add_target_ridge`
 
   // Pruning
-  double sparsity = 0.5;                               ///< share of masked weights, [0, 1); N:M masks have their own
-  obs::mask_rule mask = obs::mask_rule::unstructured;  ///< anything but `given`
-  std::int64_t pattern_kept = 2;                       ///< N of N:M masks
-  std::int64_t pattern_width = 4;                      ///< M of N:M masks
+  double sparsity = 0.5;  ///< share of masked weights, [0, 1); N:M masks have their own
+  /// `none`, `layer` (inside the sweep: each block of columns), `row` or `n_of_m`.
+  obs::mask_scope mask = obs::mask_scope::layer;
+  std::int64_t pattern_kept = 2;   ///< N of N:M masks
+  std::int64_t pattern_width = 4;  ///< M of N:M masks
   mask_saliency saliency = mask_saliency::obs;
   mask_timing timing = mask_timing::before_sweep;  ///< without quantisation, refit and search it makes no difference
   mask_method method = mask_method::search;        ///< of a mask that is chosen before the sweep

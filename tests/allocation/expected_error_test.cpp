@@ -196,7 +196,7 @@ TEST_CASE("arriving mean squares are those that the sweep finds", "[allocation]"
     for (std::int64_t r = 0; r < rows; ++r) kept(r, 2) = 0;
     matrix<float> swept(rows, c);
     miq::obs::sweep(exec, {.weights = w, .upper = upper, .kept = kept}, {.weights = swept},
-                    {.mask = miq::obs::mask_rule::given});
+                    {.mask = miq::obs::mask_scope::given});
     const auto before = measure_columns(exec, w, upper).mean_square;
     std::vector<double> relative(static_cast<std::size_t>(c), 0);
     relative[2] = 1;
@@ -275,7 +275,7 @@ TEST_CASE("expected errors foretell the sweep's loss", "[allocation]") {
       }
     const auto view = grids.view();
     const double loss =
-        miq::obs::sweep(exec, {.weights = w, .upper = upper, .grids = &view}, {}, {.mask = miq::obs::mask_rule::none})
+        miq::obs::sweep(exec, {.weights = w, .upper = upper, .grids = view}, {}, {.mask = miq::obs::mask_scope::none})
             .loss;
     const auto measured = expected_errors(costs.conditional_variance, fitted, labels, 3);
     double from_model = 0;

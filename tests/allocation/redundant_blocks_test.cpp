@@ -210,8 +210,8 @@ struct ordered_layer {
     const auto alone = partition::each_alone(columns);
     const auto grids = quantization::fit_grids(exec, widened, alone.labels(), grid_bits, fitting);
     const auto view = grids.view();
-    return miq::obs::sweep(exec, {.weights = weights, .upper = upper, .grids = &view}, {},
-                           {.mask = miq::obs::mask_rule::none})
+    return miq::obs::sweep(exec, {.weights = weights, .upper = upper, .grids = view}, {},
+                           {.mask = miq::obs::mask_scope::none})
         .loss;
   }
 };

@@ -199,7 +199,7 @@ TEST_CASE("N:M masks keep N of M in every order of the sweep", "[compress]") {
   const auto weights = random_weights(21, columns, seed + 1);
   const auto [kept, width] = GENERATE(table<std::int64_t, std::int64_t>({{2, 4}, {1, 4}, {4, 8}}));
   auto options = miq::mi_options(0.5, 4);
-  options.mask = miq::obs::mask_rule::n_of_m;
+  options.mask = miq::obs::mask_scope::n_of_m;
   options.pattern_kept = kept;
   options.pattern_width = width;
   for (const auto order : {miq::column_order::natural, miq::column_order::representatives}) {
@@ -373,8 +373,8 @@ TEST_CASE("bad input is named and nothing is lost", "[compress]") {
   widths.budget.minimum_bits = 0;
   fails(widths, "minimum_bits");
   auto given = miq::mi_options(0.5, 4);
-  given.mask = miq::obs::mask_rule::given;
-  fails(given, "mask_rule::given");
+  given.mask = miq::obs::mask_scope::given;
+  fails(given, "mask_scope::given");
 
   weights(5, 7) = std::numeric_limits<float>::quiet_NaN();
   fails(miq::sparsegpt_options(0.5, 4), "row 5, column 7");

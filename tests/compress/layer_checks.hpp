@@ -123,7 +123,7 @@ inline std::vector<named_options> all_methods(double sparsity, int bits) {
   });
   variant("mi, number of groups chosen, masks per row, asymmetric half-precision scales per channel", [](auto& o) {
     o.groups = 0;
-    o.mask = miq::obs::mask_rule::per_row;
+    o.mask = miq::obs::mask_scope::row;
     o.fit.layout = grid_layout::per_column;
     o.fit.symmetry = grid_symmetry::asymmetric;
     o.fit.format = scale_format::float16;
@@ -149,11 +149,11 @@ inline std::vector<named_options> all_methods(double sparsity, int bits) {
     o.refit_iterations = 0;
   });
   variant("mi, 2:4", [](auto& o) {
-    o.mask = miq::obs::mask_rule::n_of_m;
+    o.mask = miq::obs::mask_scope::n_of_m;
     o.method = miq::mask_method::pruning_sweep;
   });
   variant("mi, 2:4 selected, columns by descending diagonal", [](auto& o) {
-    o.mask = miq::obs::mask_rule::n_of_m;
+    o.mask = miq::obs::mask_scope::n_of_m;
     o.method = miq::mask_method::selection;
     o.order = miq::column_order::descending_diagonal;
   });
@@ -162,16 +162,16 @@ inline std::vector<named_options> all_methods(double sparsity, int bits) {
 
 /// How many weights are masked at a sparsity of 1/2, where rounding down may leave a few more.
 inline std::int64_t masked_at_one_half(const miq::compress_options& options, std::int64_t rows, std::int64_t columns) {
-  using miq::obs::mask_rule;
-  if (options.mask == mask_rule::n_of_m)  // two of a last group with fewer than four columns stay, or all
+  using miq::obs::mask_scope;
+  if (options.mask == mask_scope::n_of_m)  // two of a last group with fewer than four columns stay, or all
     return rows * (columns / 4 * 2 + std::max<std::int64_t>(0, columns % 4 - 2));
   const bool at_once =
       options.method == miq::mask_method::selection && options.timing == miq::mask_timing::before_sweep;
   std::int64_t masked = 0;
   for (std::int64_t first = 0; first < columns; first += at_once ? columns : 128) {
     const auto width = std::min<std::int64_t>(at_once ? columns : 128, columns - first);
-    masked += options.mask == mask_rule::per_row ? rows * static_cast<std::int64_t>(0.5 * static_cast<double>(width))
-                                                 : static_cast<std::int64_t>(0.5 * static_cast<double>(rows * width));
+    masked += options.mask == mask_scope::row ? rows * static_cast<std::int64_t>(0.5 * static_cast<double>(width))
+                                              : static_cast<std::int64_t>(0.5 * static_cast<double>(rows * width));
   }
   return masked;
 }

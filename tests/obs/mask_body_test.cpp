@@ -19,7 +19,7 @@ using miq::matrix;
 using miq::matrix_view;
 using miq::vector_view;
 using miq::obs::mask_options;
-using miq::obs::selection_scope;
+using miq::obs::mask_scope;
 using miq::obs::detail::device_mask_scratch;
 
 /// `masked` receives what the function returns. Weights and mask lie in wider matrices.
@@ -72,20 +72,20 @@ matrix<std::uint8_t> sorted_mask(const matrix<T>& weights, const std::vector<flo
     return static_cast<std::int64_t>(std::floor(options.sparsity * static_cast<double>(of)));
   };
   switch (options.scope) {
-    case selection_scope::layer:
+    case mask_scope::layer:
       mask_window(weights, saliency, 0, rows, 0, columns, share(rows * columns), kept);
       break;
-    case selection_scope::column_block:
+    case mask_scope::column_block:
       for (std::int64_t c = 0; c < columns; c += options.column_block) {
         const auto last = std::min(columns, c + options.column_block);
         mask_window(weights, saliency, 0, rows, c, last, share(rows * (last - c)), kept);
       }
       break;
-    case selection_scope::row:
+    case mask_scope::row:
       for (std::int64_t r = 0; r < rows; ++r)
         mask_window(weights, saliency, r, r + 1, 0, columns, share(columns), kept);
       break;
-    case selection_scope::n_of_m:
+    case mask_scope::n_of_m:
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t c = 0; c < columns; c += options.pattern_width) {
           const auto last = std::min(columns, c + options.pattern_width);
@@ -100,8 +100,7 @@ matrix<std::uint8_t> sorted_mask(const matrix<T>& weights, const std::vector<flo
 
 TEMPLATE_TEST_CASE("the device's masks are those of a sort and of the host", "[obs][body]", float, miq::float16,
                    miq::bfloat16) {
-  const auto scope =
-      GENERATE(selection_scope::layer, selection_scope::column_block, selection_scope::row, selection_scope::n_of_m);
+  const auto scope = GENERATE(mask_scope::layer, mask_scope::column_block, mask_scope::row, mask_scope::n_of_m);
   const auto [rows, columns] = GENERATE(
       table<std::int64_t, std::int64_t>({{1, 1}, {1, 300}, {7, 5}, {37, 131}, {131, 64}, {3, 2100}, {2101, 5}}));
   const auto lanes = GENERATE(0, 8);
@@ -162,7 +161,7 @@ TEST_CASE("blocks of rows: few enough, and all rows", "[obs][body]") {
       REQUIRE(blocks * each >= rows);
       // Counters of a block are 32 bits.
       REQUIRE(each * columns < (std::int64_t{1} << 31));
-      const device_mask_scratch plan(rows, columns, {.scope = selection_scope::layer});
+      const device_mask_scratch plan(rows, columns, {.scope = mask_scope::layer});
       REQUIRE(plan.layout.bytes() <= 100 * 1024);
     }
 }

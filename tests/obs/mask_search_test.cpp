@@ -324,6 +324,7 @@ TEST_CASE("mask_search rejects what it cannot take, naming it, and leaves the ou
       rejects("row 3, column 17");
       (*m)(3, 17) = good;
     }
+  rejects("scope", {.scope = mask_scope::n_of_m});
   rejects("iterations", {.iterations = 0});
   rejects("levels", {.levels = 0});
   rejects("levels", {.levels = 21});

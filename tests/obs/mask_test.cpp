@@ -14,7 +14,7 @@ namespace {
 
 using miq::matrix;
 using miq::obs::mask_options;
-using miq::obs::selection_scope;
+using miq::obs::mask_scope;
 
 /// Masks the `count` first of some weights, sorted by saliency, row and column.
 void mask_smallest(const matrix<float>& weights, const std::vector<float>& saliency, std::int64_t first_row,
@@ -45,20 +45,20 @@ matrix<std::uint8_t> expected_mask(const matrix<float>& weights, const std::vect
     return static_cast<std::int64_t>(options.sparsity * static_cast<double>(of));
   };
   switch (options.scope) {
-    case selection_scope::layer:
+    case mask_scope::layer:
       mask_smallest(weights, saliency, 0, rows, 0, columns, share(rows * columns), kept);
       break;
-    case selection_scope::column_block:
+    case mask_scope::column_block:
       for (std::int64_t c = 0; c < columns; c += options.column_block) {
         const auto last = std::min(columns, c + options.column_block);
         mask_smallest(weights, saliency, 0, rows, c, last, share(rows * (last - c)), kept);
       }
       break;
-    case selection_scope::row:
+    case mask_scope::row:
       for (std::int64_t r = 0; r < rows; ++r)
         mask_smallest(weights, saliency, r, r + 1, 0, columns, share(columns), kept);
       break;
-    case selection_scope::n_of_m:
+    case mask_scope::n_of_m:
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t c = 0; c < columns; c += options.pattern_width) {
           const auto last = std::min(columns, c + options.pattern_width);
@@ -73,8 +73,7 @@ matrix<std::uint8_t> expected_mask(const matrix<float>& weights, const std::vect
 }  // namespace
 
 TEST_CASE("masks are what a sort of the saliencies gives", "[obs]") {
-  const auto scope =
-      GENERATE(selection_scope::layer, selection_scope::column_block, selection_scope::row, selection_scope::n_of_m);
+  const auto scope = GENERATE(mask_scope::layer, mask_scope::column_block, mask_scope::row, mask_scope::n_of_m);
   const auto [rows, columns] =
       GENERATE(table<std::int64_t, std::int64_t>({{1, 1}, {1, 97}, {83, 1}, {17, 16}, {131, 61}, {40, 300}}));
   const double sparsity = GENERATE(0.0, 0.3, 0.5, 0.7, 0.999);
@@ -128,6 +127,8 @@ TEST_CASE("bad masks are refused by name, and nothing is written", "[obs]") {
     }
     for (std::int64_t i = 0; i < 12; ++i) REQUIRE(static_cast<int>(kept.data()[i]) == 9);
   };
+  for (const auto scope : {mask_scope::none, mask_scope::column_group, mask_scope::given})
+    refuses({.scope = scope}, "scope");
   refuses({.sparsity = 1.0}, "sparsity");
   refuses({.sparsity = -0.1}, "sparsity");
   refuses({.sparsity = NAN}, "sparsity");

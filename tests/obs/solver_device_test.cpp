@@ -22,7 +22,7 @@ namespace {
 using miq::device_memory;
 using miq::matrix;
 using miq::matrix_view;
-using miq::obs::mask_rule;
+using miq::obs::mask_scope;
 using miq::obs::sweep_options;
 using miq::quantization::grid_layout;
 using miq::quantization::grid_set;
@@ -73,7 +73,7 @@ solved sweep_on_device(const miq::cuda_executor& exec, const matrix<float>& weig
   const device_grids on_device(exec, grids != nullptr ? *grids : nothing);
   const auto view = on_device.view();
   if (grids != nullptr) {
-    in.grids = &view;
+    in.grids = view;
     to.codes = codes.view();
   }
   const matrix<std::uint8_t> none;
@@ -139,7 +139,7 @@ TEST_CASE("the sweep on a device takes exact steps: mask rules, sizes and blocks
                                                                                                 {17, 300, 100},
                                                                                                 {130, 610, 128},
                                                                                                 {70, 530, 1024}}));
-  const auto rule = GENERATE(mask_rule::none, mask_rule::unstructured, mask_rule::per_row);
+  const auto rule = GENERATE(mask_scope::none, mask_scope::column_block, mask_scope::row);
   const bool quantised = GENERATE(false, true);
   const auto made = miq_test::random_layer(miq_test::seed(), rows, columns);
   const auto grids = miq_test::fit(made.weights, 4);
@@ -174,7 +174,7 @@ TEST_CASE("the sweep on a device takes exact steps: N:M masks, given masks and s
   for (const auto& [kept, width, block] : std::vector<std::tuple<std::int64_t, std::int64_t, std::int64_t>>{
            {2, 4, 128}, {4, 8, 16}, {3, 5, 25}, {9, 33, 33}, {1, 64, 64}}) {
     const sweep_options options{
-        .mask = mask_rule::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
+        .mask = mask_scope::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
     check_both(exec, made, options, &grids);
     check_both(exec, made, options, &grids, nullptr, saliency);
   }
@@ -182,7 +182,7 @@ TEST_CASE("the sweep on a device takes exact steps: N:M masks, given masks and s
   miq::random_stream random(miq_test::seed());
   matrix<std::uint8_t> kept(67, columns);
   for (std::int64_t i = 0; i < kept.size(); ++i) kept.data()[i] = static_cast<std::uint8_t>(random.below(3) * 100);
-  check_both(exec, made, {.mask = mask_rule::given}, &grids, &kept);
+  check_both(exec, made, {.mask = mask_scope::given}, &grids, &kept);
 }
 
 TEST_CASE("the sweep of a large layer on a device loses what the host's does", "[obs][device]") {
@@ -210,7 +210,7 @@ TEST_CASE("the sweep on a device can be captured with a workspace", "[obs][devic
   const auto made = miq_test::random_layer(miq_test::seed(), 70, 700);
   const auto upper = miq_test::upper_of(made);
   const auto grids = miq_test::fit(made.weights, 4);
-  for (const auto rule : {mask_rule::unstructured, mask_rule::per_row, mask_rule::n_of_m}) {
+  for (const auto rule : {mask_scope::column_block, mask_scope::row, mask_scope::n_of_m}) {
     // First, since a capture may not load kernels.
     const auto direct = sweep_on_device(exec, made.weights, upper, {.mask = rule}, &grids);
     CHECK(
@@ -318,11 +318,10 @@ TEST_CASE("factor on a device raises the damping, and works in double, as the ho
 
 TEST_CASE("masks on a device are the host's to the bit", "[obs][device]") {
   MIQ_NEEDS_DEVICE();
-  using miq::obs::selection_scope;
+  using miq::obs::mask_scope;
   const miq_test::stream stream;
   const miq::cuda_executor exec(stream);
-  const auto scope =
-      GENERATE(selection_scope::layer, selection_scope::column_block, selection_scope::row, selection_scope::n_of_m);
+  const auto scope = GENERATE(mask_scope::layer, mask_scope::column_block, mask_scope::row, mask_scope::n_of_m);
   const bool coarse = GENERATE(false, true);
   miq::random_stream random(miq_test::seed());
   for (const auto& [rows, columns] :

@@ -12,7 +12,7 @@
 namespace {
 
 using miq::matrix;
-using miq::obs::mask_rule;
+using miq::obs::mask_scope;
 using miq::obs::sweep_options;
 using miq::obs::detail::device_sweep_scratch;
 using miq::quantization::grid_layout;
@@ -64,7 +64,7 @@ swept<T> sweep_bodies(const matrix<float>& weights, const matrix<float>& upper, 
   miq::quantization::grid_set_view<> view;
   if (grids != nullptr) {
     view = grids->view();
-    in.grids = &view;
+    in.grids = view;
     views.codes = {codes.data(), rows, columns, codes.columns()};
   }
   if (kept != nullptr) in.kept = kept->view();
@@ -127,7 +127,7 @@ TEST_CASE("the bodies of the sweep take exact steps: mask rules, sizes and block
                                                                                                 {7, 610, 128},
                                                                                                 {5, 530, 1024},
                                                                                                 {3, 521, 300}}));
-  const auto rule = GENERATE(mask_rule::none, mask_rule::unstructured, mask_rule::per_row);
+  const auto rule = GENERATE(mask_scope::none, mask_scope::column_block, mask_scope::row);
   const auto sparsity = GENERATE(0.0, 0.5, 0.7);
   const bool quantised = GENERATE(false, true);
   if (columns > 300 && sparsity != 0.5) return;
@@ -162,13 +162,13 @@ TEST_CASE("the bodies of the sweep take exact steps: N:M masks", "[obs][body]") 
   std::vector<float> saliency;
   for (std::int64_t c = 0; wanda && c < 163; ++c) saliency.push_back(std::sqrt(made.hessian(c, c)));
   const sweep_options options{
-      .mask = mask_rule::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
+      .mask = mask_scope::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
   const auto grids = fit(made.weights, 4);
   check_both(made, options, quantised ? &grids : nullptr, nullptr, saliency);
 }
 
 TEST_CASE("the bodies of the sweep take given saliencies and masks", "[obs][body]") {
-  const auto rule = GENERATE(mask_rule::unstructured, mask_rule::per_row, mask_rule::given);
+  const auto rule = GENERATE(mask_scope::column_block, mask_scope::row, mask_scope::given);
   const bool quantised = GENERATE(false, true);
   const std::int64_t columns = 140;
   const auto made = miq_test::random_layer(miq_test::seed(), 35, columns);
@@ -178,13 +178,13 @@ TEST_CASE("the bodies of the sweep take given saliencies and masks", "[obs][body
   matrix<std::uint8_t> kept(35, columns);
   for (std::int64_t i = 0; i < kept.size(); ++i) kept.data()[i] = static_cast<std::uint8_t>(random.below(3) * 100);
   const auto grids = fit(made.weights, 3);
-  const bool given = rule == mask_rule::given;
+  const bool given = rule == mask_scope::given;
   check_both(made, {.mask = rule, .sparsity = 0.55, .column_block = 32}, quantised ? &grids : nullptr,
              given ? &kept : nullptr, given ? std::vector<float>{} : saliency);
 }
 
 TEST_CASE("the bodies of the sweep are right on several lanes, and decide as one lane does", "[obs][body]") {
-  const auto rule = GENERATE(mask_rule::none, mask_rule::unstructured, mask_rule::per_row, mask_rule::n_of_m);
+  const auto rule = GENERATE(mask_scope::none, mask_scope::column_block, mask_scope::row, mask_scope::n_of_m);
   const auto lanes = GENERATE(8, 3);
   const auto [rows, columns, block] =
       GENERATE(table<std::int64_t, std::int64_t, std::int64_t>({{5, 7, 4}, {33, 37, 16}, {35, 140, 128}}));
@@ -244,7 +244,7 @@ TEST_CASE("the bodies of the sweep count rows whose contents cannot be worked wi
   auto made = miq_test::random_layer(miq_test::seed(), rows, columns);
   auto upper = upper_of(made);
   auto grids = fit(made.weights, 4);
-  const auto lost = [&](const sweep_options& options = {.mask = mask_rule::none, .column_block = 16}) {
+  const auto lost = [&](const sweep_options& options = {.mask = mask_scope::none, .column_block = 16}) {
     return sweep_bodies(made.weights, upper, options, &grids).not_finite;
   };
   CHECK(lost() == 0);
@@ -287,14 +287,14 @@ TEST_CASE("a block of the sweep fits the shared memory of every device", "[obs][
 
 TEST_CASE("the scratch of a sweep is laid out for every size", "[obs][body]") {
   using miq::obs::detail::sweep_cut;
-  for (const auto rule : {mask_rule::none, mask_rule::unstructured, mask_rule::per_row, mask_rule::n_of_m})
+  for (const auto rule : {mask_scope::none, mask_scope::column_block, mask_scope::row, mask_scope::n_of_m})
     for (const std::int64_t block : {1, 4, 7 * 4, 128, 300, 1024}) {
       const sweep_options options{.mask = rule, .column_block = block};
       const sweep_cut cut(options);
       REQUIRE(cut.span % cut.mask_block == 0);
       REQUIRE(cut.panel >= 1);
       REQUIRE(cut.panel <= 128);
-      if (rule == mask_rule::n_of_m) REQUIRE(cut.panel % options.pattern_width == 0);
+      if (rule == mask_scope::n_of_m) REQUIRE(cut.panel % options.pattern_width == 0);
       for (const std::int64_t columns : {1, 127, 128, 129, 1000, 5120, 13824, 28672})
         for (const std::int64_t rows : {1, 31, 4096, 28672, 200'000}) {
           const device_sweep_scratch plan(rows, columns, options);

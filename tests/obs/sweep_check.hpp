@@ -23,7 +23,7 @@ namespace miq_test {
 
 using Eigen::MatrixXd;
 using miq::matrix;
-using miq::obs::mask_rule;
+using miq::obs::mask_scope;
 using miq::obs::sweep_options;
 using miq::quantization::grid_layout;
 using miq::quantization::grid_set;
@@ -59,7 +59,7 @@ inline solved solve(const matrix<float>& weights, const matrix<float>& upper, co
   miq::obs::sweep_outputs<> out{s.weights.view(), {}, s.kept.view(), s.row_loss};
   if (grids != nullptr) {
     view = grids->view();
-    in.grids = &view;
+    in.grids = view;
     s.codes = matrix<std::uint8_t>(weights.rows(), weights.columns(), 77);
     out.codes = s.codes.view();
   }
@@ -128,7 +128,7 @@ inline void check_sweep(const layer& of, const sweep_options& options, const sol
                 << options.sparsity << ", block " << options.column_block);
   const MatrixXd h = miq_oracle::damped(to_double(of.hessian), 0.01, false);
   const auto inverses = miq_oracle::inverse_rows(h);
-  const auto chosen_together = options.mask == mask_rule::n_of_m ? options.pattern_width : options.column_block;
+  const auto chosen_together = options.mask == mask_scope::n_of_m ? options.pattern_width : options.column_block;
   const auto replay = miq_oracle::replay(to_double(of.weights), inverses, chosen_together,
                                          [&](Eigen::Index r, Eigen::Index c, double w) {
                                            if (s.kept(r, c) == 0) return 0.0;
@@ -193,7 +193,7 @@ inline void check_sweep(const layer& of, const sweep_options& options, const sol
   // weight that is off by `slack` moves its saliency's root by slack / sqrt(G_0).
   const auto judge = [&](std::int64_t first_row, std::int64_t last_row, std::int64_t first, std::int64_t last) {
     const auto size = static_cast<double>((last_row - first_row) * (last - first));
-    const auto wanted = options.mask == mask_rule::n_of_m
+    const auto wanted = options.mask == mask_scope::n_of_m
                             ? std::max<std::int64_t>(last - first - options.pattern_kept, 0)
                             : static_cast<std::int64_t>(std::floor(options.sparsity * size));
     std::int64_t count = 0;
@@ -219,15 +219,15 @@ inline void check_sweep(const layer& of, const sweep_options& options, const sol
   };
   for (std::int64_t first = 0; first < columns; first += options.column_block) {
     const auto last = std::min(columns, first + options.column_block);
-    if (options.mask == mask_rule::unstructured) judge(0, rows, first, last);
-    if (options.mask == mask_rule::per_row)
+    if (options.mask == mask_scope::column_block) judge(0, rows, first, last);
+    if (options.mask == mask_scope::row)
       for (std::int64_t r = 0; r < rows; ++r) judge(r, r + 1, first, last);
   }
-  if (options.mask == mask_rule::n_of_m)
+  if (options.mask == mask_scope::n_of_m)
     for (std::int64_t first = 0; first < columns; first += options.pattern_width)
       for (std::int64_t r = 0; r < rows; ++r) judge(r, r + 1, first, std::min(columns, first + options.pattern_width));
-  if (options.mask == mask_rule::none) CHECK(masked == 0);
-  if (options.mask == mask_rule::given)
+  if (options.mask == mask_scope::none) CHECK(masked == 0);
+  if (options.mask == mask_scope::given)
     for (std::int64_t i = 0; i < given->size(); ++i) REQUIRE((given->data()[i] != 0) == (s.kept.data()[i] == 1));
 
   // Losses: row by row, by exact steps and as the quadratic form of the whole change.

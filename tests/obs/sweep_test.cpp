@@ -16,7 +16,7 @@ namespace {
 
 using Eigen::MatrixXd;
 using miq::matrix;
-using miq::obs::mask_rule;
+using miq::obs::mask_scope;
 using miq::obs::sweep_options;
 using miq::quantization::grid_layout;
 using miq::quantization::grid_set;
@@ -45,7 +45,7 @@ TEST_CASE("the sweep is a sequence of exact steps: mask rules, sizes and blocks"
                                                                                                 {65, 100, 1024},
                                                                                                 {130, 129, 128},
                                                                                                 {17, 300, 100}}));
-  const auto rule = GENERATE(mask_rule::none, mask_rule::unstructured, mask_rule::per_row);
+  const auto rule = GENERATE(mask_scope::none, mask_scope::column_block, mask_scope::row);
   const auto sparsity = GENERATE(0.0, 0.5, 0.7);
   const bool quantised = GENERATE(false, true);
   const auto made = miq_test::random_layer(miq_test::seed(), rows, columns);
@@ -74,7 +74,7 @@ TEST_CASE("the sweep is a sequence of exact steps: widths, symmetries and layout
 TEST_CASE("the sweep is a sequence of exact steps: grids without zero, rank-one scales", "[obs]") {
   const int bits = GENERATE(1, 2, 3, 4, 6, 8);
   const bool row_factors = GENERATE(false, true);
-  const auto rule = GENERATE(mask_rule::none, mask_rule::unstructured);
+  const auto rule = GENERATE(mask_scope::none, mask_scope::column_block);
   const std::int64_t rows = 71;
   const std::int64_t columns = 53;
   const auto made = miq_test::random_layer(miq_test::seed(), rows, columns);
@@ -114,7 +114,7 @@ TEST_CASE("the sweep is a sequence of exact steps: N:M masks", "[obs]") {
   std::vector<float> saliency;
   for (std::int64_t c = 0; wanda && c < 90; ++c) saliency.push_back(std::sqrt(made.hessian(c, c)));
   const sweep_options options{
-      .mask = mask_rule::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
+      .mask = mask_scope::n_of_m, .column_block = block, .pattern_kept = kept, .pattern_width = width};
   const auto grids = fit(made.weights, 4);
   const auto* used = quantised ? &grids : nullptr;
   const auto s = solve(made.weights, upper_of(made), options, used, nullptr, 2, saliency);
@@ -123,7 +123,7 @@ TEST_CASE("the sweep is a sequence of exact steps: N:M masks", "[obs]") {
 }
 
 TEST_CASE("the sweep masks by the saliency that it is given", "[obs]") {
-  const auto rule = GENERATE(mask_rule::unstructured, mask_rule::per_row);
+  const auto rule = GENERATE(mask_scope::column_block, mask_scope::row);
   const auto made = miq_test::random_layer(miq_test::seed(), 35, 77);
   std::vector<float> saliency;
   for (std::int64_t c = 0; c < 77; ++c) saliency.push_back(c % 7 == 0 ? 0.0F : std::sqrt(made.hessian(c, c)));
@@ -138,7 +138,7 @@ TEST_CASE("the sweep follows a given mask", "[obs]") {
   miq::random_stream random(miq_test::seed());
   matrix<std::uint8_t> kept(41, 83);
   for (std::int64_t i = 0; i < kept.size(); ++i) kept.data()[i] = static_cast<std::uint8_t>(random.below(3) * 100);
-  const sweep_options options{.mask = mask_rule::given, .column_block = 20};
+  const sweep_options options{.mask = mask_scope::given, .column_block = 20};
   const auto grids = fit(made.weights, 3);
   const auto* used = quantised ? &grids : nullptr;
   check_sweep(made, options, solve(made.weights, upper_of(made), options, used, &kept), used, &kept);
@@ -155,7 +155,7 @@ TEST_CASE("the sweep of a column that is the whole layer rounds to nearest", "[o
   grids.zero = matrix<float>(1, 1, 1.0F);
   grids.bits = {2};
   grids.column_grid = {0};
-  const auto s = solve(weights, upper, {.mask = mask_rule::none}, &grids);
+  const auto s = solve(weights, upper, {.mask = mask_scope::none}, &grids);
   // w / scale is rounded before the zero point is added: -0, 0, 0, 1, 2, 2, 2, 3, 4, and then plus 1.
   const int expected[9] = {1, 1, 1, 2, 3, 3, 3, 3, 3};
   for (std::int64_t r = 0; r < 9; ++r) CHECK(static_cast<int>(s.codes(r, 0)) == expected[r]);
@@ -180,7 +180,7 @@ TEST_CASE("equally salient weights are masked by row, then column", "[obs]") {
       for (std::int64_t r = 0; r < rows; ++r)
         for (auto c = first; c < last; ++c) REQUIRE(s.kept(r, c) == (r * width + c - first < count ? 0 : 1));
     }
-    const auto each = solve(weights, upper, {.mask = mask_rule::per_row, .sparsity = sparsity, .column_block = 16});
+    const auto each = solve(weights, upper, {.mask = mask_scope::row, .sparsity = sparsity, .column_block = 16});
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c)
         REQUIRE(each.kept(r, c) == (c % 16 < static_cast<std::int64_t>(sparsity * (c < 16 ? 16.0 : 8.0)) ? 0 : 1));
@@ -206,7 +206,7 @@ TEST_CASE("zero weights go first, and the mask counts exactly", "[obs]") {
 TEST_CASE("the sweep is the same to the bit for any number of threads", "[obs]") {
   const auto [rows, columns, block] =
       GENERATE(table<std::int64_t, std::int64_t, std::int64_t>({{67, 90, 16}, {300, 700, 128}, {1100, 150, 64}}));
-  const auto rule = GENERATE(mask_rule::unstructured, mask_rule::per_row);
+  const auto rule = GENERATE(mask_scope::column_block, mask_scope::row);
   const auto made = miq_test::random_layer(miq_test::seed(), rows, columns);
   const auto upper = upper_of(made);
   const auto grids = fit(made.weights, 4);
@@ -238,7 +238,7 @@ TEST_CASE("strided views, missing outputs and a given workspace change nothing",
   const miq::host_executor exec({.threads = 2});
   const auto view = grids.view();
   const miq::obs::sweep_inputs<> in{
-      {weights.data(), rows, columns, leading}, {factor.data(), columns, columns, leading}, &view, {}};
+      {weights.data(), rows, columns, leading}, {factor.data(), columns, columns, leading}, view, {}};
   const auto bytes = static_cast<std::size_t>(miq::obs::sweep_workspace_bytes(rows, columns, 1, rows, options));
   std::vector<std::byte> scratch(bytes + 3, std::byte{0xFF});  // NaN, were it read before it is written
   const miq::workspace given{scratch.data() + 3, bytes};
@@ -289,7 +289,7 @@ TEST_CASE("one allocation a sweep", "[obs]") {
   const auto upper = upper_of(made);
   const miq::host_executor exec({.threads = 2, .resource = &resource});
   matrix<float> out(40, 50);
-  miq::obs::sweep(exec, {made.weights.view(), upper.view(), nullptr, {}}, {out.view(), {}, {}, {}});
+  miq::obs::sweep(exec, {made.weights.view(), upper.view(), {}, {}}, {out.view(), {}, {}, {}});
   CHECK(resource.allocations == 1);
 }
 
@@ -305,7 +305,7 @@ TEST_CASE("the sweep rejects what it cannot take, naming it, and leaves outputs 
   matrix<std::uint8_t> kept(rows, columns, 55);
   std::vector<double> row_loss(static_cast<std::size_t>(rows), 5.0);
   auto view = grids.view();
-  miq::obs::sweep_inputs<> in{made.weights.view(), upper.view(), &view, {}};
+  miq::obs::sweep_inputs<> in{made.weights.view(), upper.view(), view, {}};
   miq::obs::sweep_outputs<> to{out.view(), codes.view(), kept.view(), row_loss};
   const auto rejects = [&](const std::string& part, const sweep_options& options = {}) {
     CHECK_THROWS_AS(miq::obs::sweep(exec, in, to, options), miq::invalid_argument);
@@ -330,12 +330,13 @@ TEST_CASE("the sweep rejects what it cannot take, naming it, and leaves outputs 
     rejects("diagonal entry 11");
     upper(11, 11) = diagonal;
   }
+  for (const auto scope : {mask_scope::layer, mask_scope::column_group}) rejects("mask_scope", {.mask = scope});
   rejects("sparsity", {.sparsity = 1.0});
   rejects("sparsity", {.sparsity = -0.1});
   rejects("sparsity", {.sparsity = std::numeric_limits<double>::quiet_NaN()});
   rejects("column_block", {.column_block = 0});
   rejects("column_block", {.column_block = 1025});
-  rejects("kept must be given", {.mask = mask_rule::given});
+  rejects("kept must be given", {.mask = mask_scope::given});
   for (const float bad : {0.0F, -1.0F, nan, inf}) {
     const float good = grids.scale(9, 0);
     grids.scale(9, 0) = bad;
@@ -387,7 +388,7 @@ TEST_CASE("outputs of a sweep do not overlap its grids", "[obs]") {
                    grid_layout::per_row_and_group, grid_symmetry::asymmetric);
   const auto view = grids.view();
   const miq::host_executor exec({.threads = 1});
-  const miq::obs::sweep_inputs<> in{made.weights.view(), upper.view(), &view, {}};
+  const miq::obs::sweep_inputs<> in{made.weights.view(), upper.view(), view, {}};
   CHECK_THROWS_WITH(miq::obs::sweep(exec, in, {grids.scale.view(), {}, {}, {}}), miq_test::contains("scale"));
   CHECK_THROWS_WITH(miq::obs::sweep(exec, in, {grids.zero.view(), {}, {}, {}}), miq_test::contains("zero"));
 }

@@ -1,8 +1,10 @@
 // One affine grid against its definition in double precision, and against values that PyTorch's formula gives.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
 
+#include <miq/core/detail/vector_lanes.hpp>
 #include <miq/core/random.hpp>
 #include <miq/quantization/affine_grid.hpp>
 
@@ -198,4 +200,62 @@ TEST_CASE("logarithmic scales: sixteen steps an octave", "[quantization]") {
     REQUIRE(steps == Approx(std::nearbyint(steps)).margin(1e-4));
   }
   CHECK(miq::quantization::stored_scale(0.25F, scale_format::logarithmic8) == 0.25F);
+}
+
+TEST_CASE("vector lanes follow the rule of quantise", "[quantization]") {
+  using namespace miq::quantization::detail;
+  using lanes = miq::detail::float_lanes;
+  const auto symmetry = GENERATE(grid_symmetry::asymmetric, grid_symmetry::symmetric, grid_symmetry::zero_free);
+  const int bits = GENERATE(1, 2, 3, 4, 8);
+  const bool zero_free = symmetry == grid_symmetry::zero_free;
+  miq::random_stream random(miq_test::seed());
+  for (int i = 0; i < 300; ++i) {
+    const auto low = static_cast<float>(random.normal() - 1), high = static_cast<float>(random.normal() + 1);
+    const auto grid = grid_of_range(std::min(low, high), std::max(low, high), bits, symmetry, scale_format::float32);
+    const lanes highest = lanes{} + miq::quantization::highest_step(grid.maximum_code, zero_free);
+    lanes values{};
+    for (int k = 0; k < miq::detail::lanes; ++k) values[k] = static_cast<float>(2 * random.normal());
+    const lanes scale = lanes{} + grid.scale, zero = lanes{} + grid.zero;
+    const auto got =
+        zero_free ? nearest_level<grid_kind::zero_free>(values, steps_of<grid_kind::zero_free>(scale, zero, highest))
+                  : nearest_level<grid_kind::affine>(values, steps_of<grid_kind::affine>(scale, zero, highest));
+    for (int k = 0; k < miq::detail::lanes; ++k) {
+      const auto code = miq::quantization::quantise(values[k], grid);
+      REQUIRE(got.code[k] == static_cast<float>(code));
+      REQUIRE(got.value[k] == miq::quantization::dequantise(code, grid));
+    }
+  }
+}
+
+TEST_CASE("the reciprocal variant differs from the rule at ties only", "[quantization]") {
+  using namespace miq::quantization::detail;
+  const auto symmetry = GENERATE(grid_symmetry::asymmetric, grid_symmetry::symmetric, grid_symmetry::zero_free);
+  const int bits = GENERATE(1, 2, 4, 8);
+  const bool zero_free = symmetry == grid_symmetry::zero_free;
+  miq::random_stream random(miq_test::seed());
+  for (int i = 0; i < 2000; ++i) {
+    // From the largest to subnormal scales.
+    const float unit = std::ldexp(1.0F, static_cast<int>(random.uniform() * 240) - 140);
+    const auto grid =
+        grid_of_range(-unit * static_cast<float>(random.uniform()), unit, bits, symmetry, scale_format::float32);
+    const reciprocal_steps reciprocal(grid.scale, grid.zero,
+                                      miq::quantization::highest_step(grid.maximum_code, zero_free), zero_free);
+    // Every second value beside a tie of the rule.
+    const double step = std::floor(random.uniform() * (grid.maximum_code + 2)) + 0.5 - static_cast<double>(grid.zero);
+    const auto value = static_cast<float>(i % 2 == 0 ? 1.5 * static_cast<double>(unit) * random.normal()
+                                                     : step * static_cast<double>(grid.scale) *
+                                                           (1 + (random.uniform() - 0.5) * 0x1p-22));
+    const double exact = static_cast<double>(value);
+    const double by_rule = std::fabs(
+        exact - static_cast<double>(miq::quantization::dequantise(miq::quantization::quantise(value, grid), grid)));
+    const double got = std::fabs(static_cast<double>(reciprocal.difference(value)));
+    // Both positions are rounded at most three times, by 2^-24 each of what is rounded: v / s, or that and the zero
+    // point. A value that the two put on different levels is within the sum of that of halfway, and its distances from
+    // the two levels differ by twice as much. The level and the difference themselves are rounded twice more.
+    const double position = std::fabs(exact) / static_cast<double>(grid.scale) + static_cast<double>(grid.zero) + 1;
+    const double levels = static_cast<double>(grid.maximum_code) + 1;
+    const double smallest = static_cast<double>(std::numeric_limits<float>::denorm_min());
+    REQUIRE(std::fabs(got - by_rule) <=
+            (14 * position + 2 * levels) * 0x1p-24 * static_cast<double>(grid.scale) + 2 * smallest);
+  }
 }

@@ -131,7 +131,7 @@ miq::compress_options options_of(method which, const options& chosen) {
       break;
   }
   if (chosen.pattern_width > 0) {
-    how.mask = miq::obs::mask_rule::n_of_m;
+    how.mask = miq::obs::mask_scope::n_of_m;
     how.pattern_kept = chosen.pattern_kept;
     how.pattern_width = chosen.pattern_width;
   }

@@ -6,19 +6,14 @@
 
 #include <miq/core/matrix_view.hpp>
 #include <miq/obs/damping_rule.hpp>
+#include <miq/obs/mask_scope.hpp>
 
 namespace miq::obs {
-
-/// Among which weights a mask may exchange kept ones.
-enum class mask_scope {
-  layer,        ///< all: the number kept in the whole layer stays
-  row,          ///< those of a row: the number kept in each row stays
-  column_group  ///< those of a group of columns, over all rows: the number kept in each group stays
-};
 
 /// What `mask_search` may be asked for. Each level costs a factorisation, 1/3 c^3 multiply-adds, and each iteration one
 /// product rows x c x c.
 struct mask_search_options {
+  /// Among which weights kept ones are exchanged: `layer`, `row` or `column_group`. The number kept in each stays.
   mask_scope scope = mask_scope::layer;
   int iterations = 3;         ///< on each level, 1 to 10000
   int levels = 2;             ///< of the penalty, 1 to 20

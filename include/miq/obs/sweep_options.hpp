@@ -2,28 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <miq/core/matrix_view.hpp>
+#include <miq/obs/mask_scope.hpp>
 #include <miq/quantization/grid_set.hpp>
 
 namespace miq::obs {
 
-/// Which weights are masked. The saliency of a weight is `w^2 / U_jj^2` (or what `sweep_inputs::column_saliency` says),
-/// taken when its block of columns is reached, for N:M when its group of columns is.
-enum class mask_rule {
-  none,          ///< nothing is masked
-  unstructured,  ///< in each block of columns the floor(sparsity * weights) least salient of all rows; ties by row,
-                 ///< then column
-  per_row,       ///< in each block of columns and each row the floor(sparsity * width) least salient; ties by column
-  n_of_m,        ///< N:M: in each row the `pattern_kept` most salient of every `pattern_width` columns in a row stay;
-                 ///< ties by column; a last group with fewer columns keeps as many
-  given          ///< what `sweep_inputs::kept` says
-};
-
-/// What `sweep` may be asked for.
+/// What `sweep` may be asked for. The saliency of a weight is `w^2 / U_jj^2` (or what `sweep_inputs::column_saliency`
+/// says), taken when its block of columns is reached, for N:M when its group of columns is. Masked are the
+/// floor(sparsity * weights) least salient of each block of columns (ties by row, then column), in each of its rows
+/// floor(sparsity * width) (ties by column), all but the `pattern_kept` most salient of every `pattern_width` columns
+/// of a row (ties by column; a last group with fewer columns keeps as many), or what `sweep_inputs::kept` says.
 struct sweep_options {
-  mask_rule mask = mask_rule::unstructured;
-  double sparsity = 0.5;  ///< share of masked weights in [0, 1); unstructured and per_row masks
+  mask_scope mask = mask_scope::column_block;  ///< `none`, `column_block`, `row`, `n_of_m` or `given`
+  double sparsity = 0.5;                       ///< share of masked weights in [0, 1); of `column_block` and `row`
   std::int64_t column_block =
       128;  ///< columns whose mask is chosen together, 1 to 1024; also the block of the lazy update
   std::int64_t pattern_kept = 2;   ///< N of N:M masks
@@ -35,8 +29,8 @@ template <class Space = host_memory, class T = float>
 struct sweep_inputs {
   matrix_view<const T, Space> weights{};                      ///< [rows, columns], finite
   matrix_view<const float, Space> upper{};                    ///< [columns, columns], from `factor`
-  const quantization::grid_set_view<Space>* grids = nullptr;  ///< null: prune only
-  matrix_view<const std::uint8_t, Space> kept{};  ///< [rows, columns], for `mask_rule::given`: 0 masks a weight
+  std::optional<quantization::grid_set_view<Space>> grids{};  ///< none: prune only
+  matrix_view<const std::uint8_t, Space> kept{};  ///< [rows, columns], for `mask_scope::given`: 0 masks a weight
   /// [columns] or empty, not negative: the saliency of a weight is `(|w| * column_saliency)^2`. Empty: 1 / U_jj (OBS).
   /// sqrt(H_jj) gives Wanda's `|w| * ||x||` (Sun et al. 2024, "A simple and effective pruning approach for large
   /// language models"), ones give the magnitude.

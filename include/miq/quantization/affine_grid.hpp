@@ -6,6 +6,7 @@
 
 #include <miq/core/numeric_types.hpp>
 #include <miq/core/version.hpp>
+#include <miq/quantization/detail/affine_grid/rounding.hpp>
 
 namespace miq::quantization {
 
@@ -32,6 +33,8 @@ constexpr int bits_of(scale_format format) {
 /// A value w gets the code `clamp(round(w / scale) + zero, 0, maximum_code)`, rounding half to even. `zero` is an
 /// integer, but for symmetric grids of 1 bit, where it is 1/2 and the fraction is added before rounding.
 ///
+/// The rule is `nearest_level` of detail/affine_grid/rounding.hpp, wherever weights are rounded.
+///
 /// A grid without zero has two halves of h = (`maximum_code` + 1) / 2 levels each: code q of the upper half stands for
 /// `scale * (zero + q - h)`, code h - 1 - i of the lower half for the negative of what h + i stands for. Here `zero` is
 /// the distance of the innermost level from 0 in steps, a multiple of 1/2, at least 1/2 and at most 2^(b-1): what lies
@@ -52,19 +55,22 @@ MIQ_HOST_DEVICE constexpr std::int32_t maximum_code(int bits, grid_symmetry symm
   return (1 << bits) - (symmetry == grid_symmetry::symmetric && bits > 1 ? 2 : 1);
 }
 
+/// The outermost step of a grid: the largest code, or of a grid without zero the outermost level of a half.
+MIQ_HOST_DEVICE inline float highest_step(std::int32_t largest_code, bool zero_free) {
+  return static_cast<float>(zero_free ? largest_code / 2 : largest_code);
+}
+
 /// The code of a finite value.
 MIQ_HOST_DEVICE inline std::int32_t quantise(float value, const affine_grid& grid) {
-  if (grid.zero_free) {
-    const auto last = static_cast<float>(grid.maximum_code / 2);
-    const float position = std::nearbyint(std::fabs(value) / grid.scale - grid.zero);
-    const auto level = static_cast<std::int32_t>(position < 0 ? 0 : (position > last ? last : position));
-    const std::int32_t half_levels = grid.maximum_code / 2 + 1;
-    return value < 0 ? half_levels - 1 - level : half_levels + level;
-  }
-  const float whole = std::floor(grid.zero);
-  const float code = std::nearbyint(value / grid.scale + (grid.zero - whole)) + whole;
-  const auto limit = static_cast<float>(grid.maximum_code);
-  return static_cast<std::int32_t>(code < 0 ? 0 : (code > limit ? limit : code));
+  using detail::grid_kind;
+  const float highest = highest_step(grid.maximum_code, grid.zero_free);
+  const float code = grid.zero_free ? detail::nearest_level<grid_kind::zero_free>(
+                                          value, detail::steps_of<grid_kind::zero_free>(grid.scale, grid.zero, highest))
+                                          .code
+                                    : detail::nearest_level<grid_kind::affine>(
+                                          value, detail::steps_of<grid_kind::affine>(grid.scale, grid.zero, highest))
+                                          .code;
+  return static_cast<std::int32_t>(code);
 }
 
 /// The value that a code stands for.

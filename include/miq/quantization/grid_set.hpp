@@ -62,6 +62,7 @@ struct grid_set {
   }
 
   grid_set_view<> view() const { return {scale, zero, bits, column_grid, row_factor, symmetry}; }
+  operator grid_set_view<>() const { return view(); }
 };
 
 }  // namespace miq::quantization

@@ -192,11 +192,7 @@ struct device_backend {
                                         .upper = data.upper,
                                         .kept = data.given,
                                         .column_saliency = vector_view<const float, device_memory>(saliency.view())};
-    quantization::grid_set_view<device_memory> grids_of_layer;
-    if (data.grids != nullptr) {
-      grids_of_layer = data.grids->view();
-      in.grids = &grids_of_layer;
-    }
+    if (data.grids != nullptr) in.grids = data.grids->view();
     obs::sweep_outputs<device_memory> out;
     if (data.settled != nullptr) out.weights = data.settled->view();
     if (data.codes != nullptr) out.codes = data.codes->view();

@@ -18,7 +18,7 @@ int main() {
 
   const miq::host_executor exec({.threads = 2});
   const auto masked =
-      miq::obs::select_mask(exec, weights.view(), saliency, kept.view(), {.scope = miq::obs::selection_scope::row});
+      miq::obs::select_mask(exec, weights.view(), saliency, kept.view(), {.scope = miq::obs::mask_scope::row});
   std::cout << "miq " << MIQ_VERSION_MAJOR << '.' << MIQ_VERSION_MINOR << '.' << MIQ_VERSION_PATCH << ", sparsity "
             << static_cast<double>(masked) / 2560 << ", sum " << sum_in_another_unit(exec, weights.view()) << '\n';
   return masked == 1280 ? 0 : 1;

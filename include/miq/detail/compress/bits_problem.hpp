@@ -15,8 +15,8 @@ namespace miq::detail {
 
 /// Kept weights of a column where the sweep will choose the mask.
 inline double expected_kept(std::int64_t rows, const compress_options& options) {
-  if (options.mask == obs::mask_rule::none) return static_cast<double>(rows);
-  if (options.mask == obs::mask_rule::n_of_m)
+  if (options.mask == obs::mask_scope::none) return static_cast<double>(rows);
+  if (options.mask == obs::mask_scope::n_of_m)
     return static_cast<double>(rows) *
            (static_cast<double>(options.pattern_kept) / static_cast<double>(options.pattern_width));
   return static_cast<double>(rows) * (1 - options.sparsity);

@@ -16,7 +16,7 @@ namespace miq::detail {
 /// Whether the mask is known before the sweep that settles the layer.
 inline bool chooses_mask_first(const compress_options& options) {
   const bool masks =
-      options.mask == obs::mask_rule::n_of_m || (options.mask != obs::mask_rule::none && options.sparsity > 0);
+      options.mask == obs::mask_scope::n_of_m || (options.mask != obs::mask_scope::none && options.sparsity > 0);
   return options.timing == mask_timing::before_sweep && masks;
 }
 
@@ -27,15 +27,17 @@ inline bool needs_hessian(const compress_options& options) {
 }
 
 inline void check_compress_options(const compress_options& options) {
-  require(options.mask != obs::mask_rule::given,
-          "compress: mask must not be mask_rule::given; use obs::sweep for that");
+  require(
+      options.mask == obs::mask_scope::none || options.mask == obs::mask_scope::layer ||
+          options.mask == obs::mask_scope::row || options.mask == obs::mask_scope::n_of_m,
+      "compress: mask must be mask_scope::none, layer, row or n_of_m; for others use obs::select_mask or obs::sweep");
   require(options.sparsity >= 0 && options.sparsity < 1, "compress: sparsity must be in [0, 1), got ",
           options.sparsity);
   require(options.target_strength >= 0 && options.target_strength <= 1,
           "compress: target_strength must be in [0, 1], got ", options.target_strength);
   require(options.target_ridge >= 0 && std::isfinite(options.target_ridge),
           "compress: target_ridge must be finite and not negative, got ", options.target_ridge);
-  const bool pattern = options.mask == obs::mask_rule::n_of_m;
+  const bool pattern = options.mask == obs::mask_scope::n_of_m;
   if (chooses_mask_first(options)) {
     require(!pattern || options.method != mask_method::search,
             "compress: method must not be mask_method::search for N:M masks, whose groups it does not keep");

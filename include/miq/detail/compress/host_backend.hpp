@@ -139,11 +139,7 @@ struct host_backend {
                           const progress_callback& progress) const {
     obs::sweep_inputs<> in{
         .weights = data.weights, .upper = data.upper, .kept = data.given, .column_saliency = data.column_saliency};
-    quantization::grid_set_view<> grids_of_layer;
-    if (data.grids != nullptr) {
-      grids_of_layer = data.grids->view();
-      in.grids = &grids_of_layer;
-    }
+    if (data.grids != nullptr) in.grids = data.grids->view();
     obs::sweep_outputs<> out;
     if (data.settled != nullptr) out.weights = data.settled->view();
     if (data.codes != nullptr) out.codes = data.codes->view();

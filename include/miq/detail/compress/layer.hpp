@@ -143,8 +143,8 @@ class layer_compression {
     return of;
   }
 
-  obs::sweep_options sweep_options_of(obs::mask_rule mask) const {
-    return {.mask = mask,
+  obs::sweep_options sweep_options_of(obs::mask_scope mask) const {
+    return {.mask = mask == obs::mask_scope::layer ? obs::mask_scope::column_block : mask,
             .sparsity = options_.sparsity,
             .column_block = options_.column_block,
             .pattern_kept = options_.pattern_kept,
@@ -153,10 +153,8 @@ class layer_compression {
 
   /// Selects the mask at once, by saliencies; N:M groups are those of the layer's own order.
   void select(std::span<const float> saliency) {
-    const bool pattern = options_.mask == obs::mask_rule::n_of_m;
-    const obs::mask_options how{.scope = pattern                                    ? obs::selection_scope::n_of_m
-                                         : options_.mask == obs::mask_rule::per_row ? obs::selection_scope::row
-                                                                                    : obs::selection_scope::layer,
+    const bool pattern = options_.mask == obs::mask_scope::n_of_m;
+    const obs::mask_options how{.scope = options_.mask,
                                 .sparsity = options_.sparsity,
                                 .pattern_kept = options_.pattern_kept,
                                 .pattern_width = options_.pattern_width};
@@ -220,7 +218,7 @@ class layer_compression {
 
   void search(layer_report& report) {
     auto how = options_.search;
-    how.scope = options_.mask == obs::mask_rule::per_row ? obs::mask_scope::row : obs::mask_scope::layer;
+    how.scope = options_.mask;
     how.damping = shared_.factor.damping;
     how.rule = options_.factor.rule;
     auto found = backend_.template scratch<std::uint8_t>(rows_, columns_);
@@ -275,10 +273,10 @@ class layer_compression {
     auto& report = layer.report;
     sweep_task<typename Backend::memory> data{
         .weights = start(), .upper = shared_.upper.view(), .settled = &layer.weights, .kept = &layer.kept};
-    auto mask_rule = options_.mask;
+    auto scope = options_.mask;
     std::vector<float> saliency;
     if (!mask_.empty()) {
-      mask_rule = obs::mask_rule::given;
+      scope = obs::mask_scope::given;
       data.given = mask();
     } else {
       saliency = column_saliency();
@@ -308,7 +306,7 @@ class layer_compression {
     const phase_timer timer(report.seconds.sweep);
     std::vector<double> row_loss(static_cast<std::size_t>(rows_));
     data.row_loss = &row_loss;
-    const auto result = backend_.sweep(data, sweep_options_of(mask_rule), part_of(progress_, begun, 1));
+    const auto result = backend_.sweep(data, sweep_options_of(scope), part_of(progress_, begun, 1));
     for (std::size_t r = 0; r < row_loss.size(); ++r) layer.row_loss[r] += row_loss[r];
     report.loss = report.pruning_loss + result.loss;
     report.clamped = result.clamped;

@@ -26,6 +26,9 @@ void check_select_mask(matrix_view<const T, Space> weights, vector_view<const fl
   require(!miq::detail::ranges_overlap(weights.data(), miq::detail::spanned_bytes(weights), kept.data(),
                                        miq::detail::spanned_bytes(kept)),
           "select_mask: kept must not overlap weights");
+  require(options.scope == mask_scope::layer || options.scope == mask_scope::column_block ||
+              options.scope == mask_scope::row || options.scope == mask_scope::n_of_m,
+          "select_mask: scope must be mask_scope::layer, column_block, row or n_of_m");
   require(options.sparsity >= 0 && options.sparsity < 1, "select_mask: sparsity must be in [0, 1), got ",
           options.sparsity);
   require(options.column_block >= 1, "select_mask: column_block must be at least 1, got ", options.column_block);

@@ -29,8 +29,8 @@ std::int64_t select_mask_on(const Exec& exec, matrix_view<const float> weights,
 
   // Among equals those that come first are masked.
   std::int64_t masked = 0;
-  if (options.scope == selection_scope::layer || options.scope == selection_scope::column_block) {
-    const auto block = options.scope == selection_scope::layer ? columns : options.column_block;
+  if (options.scope == mask_scope::layer || options.scope == mask_scope::column_block) {
+    const auto block = options.scope == mask_scope::layer ? columns : options.column_block;
     std::vector<std::int64_t> all(static_cast<std::size_t>(columns));
     std::iota(all.begin(), all.end(), std::int64_t{0});
     std::vector<std::int64_t> histograms(static_cast<std::size_t>(keep_histograms));
@@ -45,7 +45,7 @@ std::int64_t select_mask_on(const Exec& exec, matrix_view<const float> weights,
     return masked;
   }
 
-  const bool by_row = options.scope == selection_scope::row;
+  const bool by_row = options.scope == mask_scope::row;
   const auto width = by_row ? columns : options.pattern_width;
   const auto masked_of = [&](std::int64_t of) {
     return by_row ? static_cast<std::int64_t>(options.sparsity * static_cast<double>(of))

@@ -16,17 +16,16 @@ struct mask_cut {
   std::int64_t width;
 
   mask_cut(std::int64_t columns, const mask_options& options)
-      : across_rows(options.scope == selection_scope::layer || options.scope == selection_scope::column_block),
-        width(options.scope == selection_scope::column_block ? std::min(columns, options.column_block)
-              : options.scope == selection_scope::n_of_m     ? options.pattern_width
-                                                             : columns) {}
+      : across_rows(options.scope == mask_scope::layer || options.scope == mask_scope::column_block),
+        width(options.scope == mask_scope::column_block ? std::min(columns, options.column_block)
+              : options.scope == mask_scope::n_of_m     ? options.pattern_width
+                                                        : columns) {}
 };
 
 /// How many of `size` weights that compete are masked.
 inline std::int64_t masked_of(std::int64_t size, const mask_options& options) {
-  return options.scope == selection_scope::n_of_m
-             ? std::max<std::int64_t>(size - options.pattern_kept, 0)
-             : static_cast<std::int64_t>(options.sparsity * static_cast<double>(size));
+  return options.scope == mask_scope::n_of_m ? std::max<std::int64_t>(size - options.pattern_kept, 0)
+                                             : static_cast<std::int64_t>(options.sparsity * static_cast<double>(size));
 }
 
 /// The scratch of `select_mask` on a device.

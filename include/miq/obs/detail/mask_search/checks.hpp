@@ -39,6 +39,9 @@ void check_mask_search_shapes(const mask_search_inputs<Space>& in, const mask_se
   require(options.penalty_factor >= 1 && std::isfinite(options.penalty_factor), name,
           ": penalty_factor must be finite and at least 1, got ", options.penalty_factor);
   check_damping(name, options.damping);
+  require(options.scope == mask_scope::layer || options.scope == mask_scope::row ||
+              options.scope == mask_scope::column_group,
+          name, ": scope must be mask_scope::layer, row or column_group");
   require(options.scope != mask_scope::column_group || in.labels.size() == columns, name, ": labels must have ",
           columns, " elements, got ", in.labels.size());
   require(!overlap(in.target, out.weights) && !overlap(in.hessian, out.weights) && !overlap(in.kept, out.weights) &&

@@ -9,55 +9,24 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <miq/core/detail/unroll.hpp>
 #include <miq/obs/detail/hessian/lane_loops.hpp>
 #include <miq/obs/detail/selection/body.hpp>
-#include <miq/obs/detail/sweep/grid_kind.hpp>
-#include <miq/obs/detail/sweep/unroll.hpp>
+#include <miq/obs/detail/sweep/checks.hpp>
 #include <miq/obs/sweep.hpp>
 #include <miq/quantization/affine_grid.hpp>
 
 namespace miq::obs::detail {
+
+using quantization::detail::grid_kind;
+using quantization::detail::nearest_level;
+using quantization::detail::steps_of;
 
 /// Four floats that are read at once from scratch.
 struct alignas(16) four_floats {
   float v[4];
 };
 MIQ_HOST_DEVICE inline four_floats load_four(const float* from) { return *reinterpret_cast<const four_floats*>(from); }
-
-/// What a weight becomes on its grid.
-struct grid_level {
-  float value;
-  float code;
-  bool clamped;
-};
-
-/// The same operations as the host's `settle_columns`. `highest` is the largest code, or the outermost level of a half.
-template <grid_kind Kind>
-MIQ_HOST_DEVICE inline grid_level nearest_level(float weight, float scale, float zero, float highest) {
-  // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays far outside any
-  // grid, which is all that counts. NaN comes out as a code of the grid, and as NaN.
-  constexpr float rounder = 0x1.8p23F;
-  grid_level level;
-  if constexpr (Kind == grid_kind::zero_free) {
-    const float wanted = (std::fabs(weight) / scale - zero + rounder) - rounder;
-    float step = wanted < highest ? wanted : highest;
-    step = step > 0.0F ? step : 0.0F;
-    level.clamped = step < wanted;
-    const float value = scale * (step + zero);
-    level.value = weight < 0.0F ? -value : value;
-    level.code = weight < 0.0F ? highest - step : highest + 1.0F + step;
-  } else {
-    // The zero point is an integer, or 1/2 (symmetric, 1 bit), whose fraction goes in before rounding.
-    const float whole = (zero - 0.25F + rounder) - rounder;
-    const float position = weight / scale + (zero - whole);
-    const float wanted = ((position + rounder) - rounder) + whole;
-    level.code = wanted < highest ? wanted : highest;
-    level.code = level.code > 0.0F ? level.code : 0.0F;
-    level.clamped = level.code != wanted;
-    level.value = scale * (level.code - zero);
-  }
-  return level;
-}
 
 /// `quantization::grid_set_view` as a kernel's argument.
 struct sweep_grids {
@@ -78,8 +47,8 @@ struct sweep_grids {
     return bits[g] >= quantization::minimum_bits && bits[g] <= quantization::maximum_bits ? g : -1;
   }
   MIQ_HOST_DEVICE float highest(std::int64_t g) const {
-    const auto largest = quantization::maximum_code(bits[g], symmetry);
-    return static_cast<float>(symmetry == quantization::grid_symmetry::zero_free ? largest / 2 : largest);
+    return quantization::highest_step(quantization::maximum_code(bits[g], symmetry),
+                                      symmetry == quantization::grid_symmetry::zero_free);
   }
 };
 
@@ -238,7 +207,8 @@ struct settle_panel_body {
         float settled = w[j];
         float code = 0;
         if constexpr (Kind != grid_kind::none) {
-          const auto level = nearest_level<Kind>(w[j], p.scale[j * stride + r], p.zero[j * stride + r], p.highest[j]);
+          const auto level =
+              nearest_level<Kind>(w[j], steps_of<Kind>(p.scale[j * stride + r], p.zero[j * stride + r], p.highest[j]));
           settled = level.value;
           code = level.code;
           clamped += level.clamped && !out ? 1 : 0;

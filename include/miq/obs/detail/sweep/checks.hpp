@@ -5,11 +5,13 @@
 
 #include <miq/core/error.hpp>
 #include <miq/core/matrix_view.hpp>
-#include <miq/obs/detail/sweep/grid_kind.hpp>
 #include <miq/obs/sweep_options.hpp>
 #include <miq/quantization/affine_grid.hpp>
 
 namespace miq::obs::detail {
+
+/// The most columns of a group of an N:M mask.
+inline constexpr std::int64_t largest_pattern = 64;
 
 using miq::detail::require;
 using miq::detail::shape_text;
@@ -29,8 +31,7 @@ void check_overlaps(const sweep_inputs<Space, T>& in, const sweep_outputs<Space,
   const auto of_vector = [](const char* name, const auto& v, bool output) {
     return range{name, v.data(), v.size() * static_cast<std::int64_t>(sizeof(*v.data())), output};
   };
-  const quantization::grid_set_view<Space> grids =
-      in.grids != nullptr ? *in.grids : quantization::grid_set_view<Space>{};
+  const quantization::grid_set_view<Space> grids = in.grids.value_or(quantization::grid_set_view<Space>{});
   const std::array<range, 13> all{of("weights", in.weights, false),
                                   of("upper", in.upper, false),
                                   of("kept", in.kept, false),
@@ -87,8 +88,11 @@ void check_sweep_shapes(const sweep_inputs<Space, T>& in, const sweep_outputs<Sp
   require(options.sparsity >= 0 && options.sparsity < 1, "sweep: sparsity must be in [0, 1), got ", options.sparsity);
   require(options.column_block >= 1 && options.column_block <= 1024, "sweep: column_block must be 1 to 1024, got ",
           options.column_block);
-  require(options.mask != mask_rule::given || !in.kept.empty(), "sweep: kept must be given for mask_rule::given");
-  if (options.mask == mask_rule::n_of_m) {
+  require(options.mask != mask_scope::layer && options.mask != mask_scope::column_group,
+          "sweep: mask must be mask_scope::none, column_block, row, n_of_m or given, not layer or column_group; choose "
+          "such masks by select_mask or mask_search and give them");
+  require(options.mask != mask_scope::given || !in.kept.empty(), "sweep: kept must be given for mask_scope::given");
+  if (options.mask == mask_scope::n_of_m) {
     require(options.pattern_width >= 1 && options.pattern_width <= largest_pattern,
             "sweep: pattern_width must be 1 to ", largest_pattern, ", got ", options.pattern_width);
     require(options.pattern_kept >= 1 && options.pattern_kept <= options.pattern_width,
@@ -102,8 +106,8 @@ void check_sweep_shapes(const sweep_inputs<Space, T>& in, const sweep_outputs<Sp
           "sweep: column_saliency must hold a value for each of the ", columns, " columns, got ",
           in.column_saliency.size());
   same_shape(in.kept, "kept");
-  require(out.codes.empty() || in.grids != nullptr, "sweep: outputs.codes needs grids");
-  if (in.grids != nullptr) check_grid_shapes(*in.grids, rows, columns);
+  require(out.codes.empty() || in.grids, "sweep: outputs.codes needs grids");
+  if (in.grids) check_grid_shapes(*in.grids, rows, columns);
   check_overlaps(in, out);
 }
 

@@ -42,11 +42,11 @@ struct sweep_scratch {
         panels{layout.add<float>(columns * padded_width), layout.add<float>(columns * padded_width)},
         corner{layout.add<float>(width * width), layout.add<float>(width * width)},
         histograms(
-            layout.add<std::int32_t>(options.mask == mask_rule::unstructured
+            layout.add<std::int32_t>(options.mask == mask_scope::column_block
                                          ? (tiles + tiles_per_task(tiles) - 1) / tiles_per_task(tiles) * select_bins
                                          : 0)),
         select(layout.add<std::int32_t>(
-            options.mask == mask_rule::unstructured ? select_scratch(tiles, width, tile_rows) : 0)),
+            options.mask == mask_scope::column_block ? select_scratch(tiles, width, tile_rows) : 0)),
         loss(layout.add<double>(tiles * tile_rows)),
         scale(layout.add<float>(row_grids > 1 ? grid_columns * tiles * tile_rows : 0)),
         zero(layout.add<float>(row_grids > 1 ? grid_columns * tiles * tile_rows : 0)),
@@ -107,7 +107,7 @@ void check_sweep(const Exec& exec, const sweep_inputs<>& in, const sweep_outputs
     require(in.column_saliency[j] >= 0 && std::isfinite(in.column_saliency[j]), "sweep: column_saliency of column ", j,
             " must be finite and not negative, got ", in.column_saliency[j]);
   const auto columns = in.weights.columns();
-  if (in.grids != nullptr) check_grids(*in.grids, columns);
+  if (in.grids) check_grids(*in.grids, columns);
   for (std::int64_t j = 0; j < columns; ++j)
     require(in.upper(j, j) > 0 && std::isfinite(in.upper(j, j)), "sweep: diagonal entry ", j,
             " of upper must be positive and finite, got ", in.upper(j, j));
@@ -181,24 +181,20 @@ struct sweep_run {
     std::int32_t* const to = keys(t);
     const auto there = height(t);
     switch (options.mask) {
-      case mask_rule::none:
-        std::fill_n(to, width * tile_rows, kept_key);
-        break;
-      case mask_rule::given:
+      case mask_scope::given:
         for (std::int64_t r = 0; r < there; ++r)
           for (std::int64_t c = 0; c < width; ++c)
             to[c * tile_rows + r] = in.kept(t * tile_rows + r, first + c) != 0 ? kept_key : 0;
         break;
-      case mask_rule::n_of_m:  // chosen group by group while the block is settled
-        std::fill_n(to, width * tile_rows, kept_key);
-        break;
-      case mask_rule::unstructured:
+      case mask_scope::column_block:
         saliency_keys(work(t), column_saliency(), width, to);
         break;
-      case mask_rule::per_row:
+      case mask_scope::row:
         saliency_keys(work(t), column_saliency(), width, to);
         keep_largest_of_rows(to, width, static_cast<std::int64_t>(options.sparsity * static_cast<double>(width)));
         break;
+      default:  // none; N:M: chosen group by group while the block is settled
+        std::fill_n(to, width * tile_rows, kept_key);
     }
     if (there < tile_rows)
       for (std::int64_t c = 0; c < width; ++c) std::fill_n(to + c * tile_rows + there, tile_rows - there, padding_key);
@@ -216,14 +212,14 @@ struct sweep_run {
     tile.loss = memory.at<double>(plan.loss) + t * tile_rows;
     tile.codes = memory.at<std::uint8_t>(plan.codes) + t * tile_rows * width;
     tile.kept = memory.at<std::uint8_t>(plan.kept) + t * tile_rows * width;
-    if (options.mask == mask_rule::n_of_m) {
+    if (options.mask == mask_scope::n_of_m) {
       tile.pattern_keys = keys(t);
       tile.pattern_kept = options.pattern_kept;
       tile.pattern_width = options.pattern_width;
       tile.column_saliency = column_saliency();
     }
     sweep_counts counts;
-    if (in.grids != nullptr) {
+    if (in.grids) {
       tile.column_grid += first;
       if (tile.grid_stride != 0) {
         tile.scale += t * tile_rows;
@@ -254,7 +250,7 @@ sweep_result sweep_on(const Exec& exec, const sweep_inputs<>& in, const sweep_ou
   check_sweep(exec, in, out, options);
   const auto rows = in.weights.rows();
   const auto columns = in.weights.columns();
-  const auto* grids = in.grids;
+  const auto* grids = in.grids ? &*in.grids : nullptr;
   const auto row_grids = grids != nullptr ? grids->scale.rows() : 1;
   const auto grid_columns = grids != nullptr ? grids->scale.columns() : 0;
   const sweep_scratch plan(rows, columns, grid_columns, row_grids, options);
@@ -270,11 +266,9 @@ sweep_result sweep_on(const Exec& exec, const sweep_inputs<>& in, const sweep_ou
   sweep_run run{in, out, options, plan, memory, rows, columns};
   if (grids != nullptr) {
     auto* highest = memory.at<float>(plan.highest_code);
-    for (std::int64_t g = 0; g < grid_columns; ++g) {
-      const auto largest = quantization::maximum_code(grids->bits[g], grids->symmetry);
-      highest[g] =
-          static_cast<float>(grids->symmetry == quantization::grid_symmetry::zero_free ? largest / 2 : largest);
-    }
+    for (std::int64_t g = 0; g < grid_columns; ++g)
+      highest[g] = quantization::highest_step(quantization::maximum_code(grids->bits[g], grids->symmetry),
+                                              grids->symmetry == quantization::grid_symmetry::zero_free);
     if (!grids->row_factor.empty()) {
       auto* factor = memory.at<float>(plan.row_factor);
       std::fill(std::copy(grids->row_factor.begin(), grids->row_factor.end(), factor), factor + tiles * tile_rows,
@@ -301,7 +295,7 @@ sweep_result sweep_on(const Exec& exec, const sweep_inputs<>& in, const sweep_ou
     // Packing for the next block goes along with what is done on this one.
     const auto next = run.first + options.column_block;
     const auto packs = run.pack_tasks(next);
-    if (options.mask == mask_rule::unstructured) {
+    if (options.mask == mask_scope::column_block) {
       const auto per_task = tiles_per_task(tiles);
       auto* histograms = memory.at<std::int32_t>(plan.histograms);
       const key_tiles all{run.keys(0), tile_rows, rows, run.width};

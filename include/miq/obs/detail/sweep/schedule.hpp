@@ -22,8 +22,8 @@ struct sweep_cut {
 
   explicit sweep_cut(const sweep_options& options) {
     constexpr auto widest = settle_panel_body<grid_kind::none>::widest;
-    panel = options.mask == mask_rule::n_of_m ? widest / options.pattern_width * options.pattern_width : widest;
-    chosen_together = options.mask == mask_rule::unstructured || options.mask == mask_rule::per_row;
+    panel = options.mask == mask_scope::n_of_m ? widest / options.pattern_width * options.pattern_width : widest;
+    chosen_together = options.mask == mask_scope::column_block || options.mask == mask_scope::row;
     mask_block = chosen_together ? options.column_block : panel;
     span = std::max<std::int64_t>(1, 4 * widest / mask_block) * mask_block;
   }
@@ -36,7 +36,7 @@ struct device_sweep_scratch {
         leading((columns + 31) / 32 * 32),
         errors_leading((std::min(columns, cut.span) + 31) / 32 * 32),
         mask_leading((std::min(columns, cut.mask_block) + 31) / 32 * 32),
-        tie_blocks(options.mask == mask_rule::unstructured
+        tie_blocks(options.mask == mask_scope::column_block
                        ? std::max(blocks_of_rows(rows, std::min(columns, cut.mask_block)),
                                   blocks_of_rows(rows, last_mask_block(columns)))
                        : 0),
@@ -45,7 +45,7 @@ struct device_sweep_scratch {
         units(layout.add<float>(columns)),
         mask(layout.add<std::uint8_t>(cut.chosen_together ? rows * mask_leading : 0)),
         // What follows begins as zeros.
-        cleared(layout.add<std::int64_t>(options.mask == mask_rule::unstructured ? selection_words : 0)),
+        cleared(layout.add<std::int64_t>(options.mask == mask_scope::column_block ? selection_words : 0)),
         loss(layout.add<double>(rows)),
         ties(layout.add<std::int64_t>(tie_blocks)) {}
 
@@ -101,7 +101,7 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
   }
 
   sweep_grids grids;
-  if (in.grids != nullptr) {
+  if (in.grids) {
     const auto& from = *in.grids;
     const bool shared = from.scale.rows() == 1;
     grids = {
@@ -125,12 +125,12 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
       body.mask = chosen;
       body.mask_leading = chosen_leading;
       body.units = units + first;
-      if (options.mask == mask_rule::n_of_m) {
+      if (options.mask == mask_scope::n_of_m) {
         body.pattern_kept = options.pattern_kept;
         body.pattern_width = options.pattern_width;
       }
       body.grids = grids;
-      if (in.grids != nullptr) body.grids.column_grid += first;
+      if (in.grids) body.grids.column_grid += first;
       if (!out.codes.empty()) body.codes = out.codes.data() + first;
       body.codes_leading = out.codes.leading();
       if (!out.kept.empty()) body.kept = out.kept.data() + first;
@@ -139,7 +139,7 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
       body.counters = counters;
       machine.launch(name, body);
     };
-    if (in.grids == nullptr)
+    if (!in.grids)
       with(settle_panel_body<grid_kind::none>{});
     else if (in.grids->symmetry == quantization::grid_symmetry::zero_free)
       with(settle_panel_body<grid_kind::zero_free>{});
@@ -160,7 +160,7 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
     for (auto block = span_first; block < span_last; block += cut.mask_block) {
       const auto block_last = std::min(columns, block + cut.mask_block);
       const auto width = block_last - block;
-      if (options.mask == mask_rule::unstructured) {
+      if (options.mask == mask_scope::column_block) {
         const selection<float> all{rows,
                                    width,
                                    work + block,
@@ -171,13 +171,13 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
                                    reinterpret_cast<selection_state*>(histograms + digits * digit_bins),
                                    memory.template at<std::int64_t>(plan.ties)};
         mask_least_salient(machine, name, all, mask, plan.mask_leading);
-      } else if (options.mask == mask_rule::per_row) {
+      } else if (options.mask == mask_scope::row) {
         mask_segments(machine, name, rows, width, width, floor_share(width), 0, work + block, plan.leading,
                       units + block, mask, plan.mask_leading);
       }
       for (auto first = block; first < block_last; first += cut.panel) {
         const auto last = std::min(block_last, first + cut.panel);
-        if (options.mask == mask_rule::given)
+        if (options.mask == mask_scope::given)
           settle(first, last - first, span_first, in.kept.data() + first, in.kept.leading());
         else if (cut.chosen_together)
           settle(first, last - first, span_first, mask + (first - block), plan.mask_leading);

@@ -8,26 +8,27 @@
 #include <cmath>
 #include <cstdint>
 
+#include <miq/core/detail/unroll.hpp>
 #include <miq/core/detail/vector_transpose.hpp>
-#include <miq/obs/detail/sweep/grid_kind.hpp>
-#include <miq/obs/detail/sweep/unroll.hpp>
+#include <miq/obs/detail/sweep/checks.hpp>
+#include <miq/quantization/detail/affine_grid/rounding.hpp>
 
 namespace miq::obs::detail {
 
 inline namespace MIQ_INSTRUCTION_SET {
 
-using miq::detail::absolute;
 using miq::detail::byte_lanes;
 using miq::detail::float_lanes;
 using miq::detail::int_lanes;
 using miq::detail::lanes;
-using miq::detail::larger;
 using miq::detail::load;
 using miq::detail::sixteen_bytes;
-using miq::detail::smaller;
 using miq::detail::store;
 using miq::detail::strip_vectors;
 using miq::detail::transpose_copy;
+using quantization::detail::grid_kind;
+using quantization::detail::nearest_level;
+using quantization::detail::steps_of;
 
 /// The vectors of one strip of rows in one column.
 using float_strip = float_lanes[static_cast<std::size_t>(strip_vectors)];
@@ -161,9 +162,6 @@ inline void saliency_keys(const float* work, const float* column_saliency, std::
 template <grid_kind Kind, int Columns>
 inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int64_t strip, integer_strip& masked_count,
                            integer_strip& clamped_count) {
-  // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays far outside any
-  // grid, which is all that counts.
-  constexpr float rounder = 0x1.8p23F;
   float_strip w[static_cast<std::size_t>(Columns)];
   float_strip squares = {};
   for (int j = 0; j < Columns; ++j)
@@ -201,26 +199,10 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
           zero = float_lanes{} + zeros[0];
         }
         if (tile.row_factor != nullptr) scale *= load<float_lanes>(tile.row_factor + strip + offset);
-        float_lanes code;
-        if constexpr (Kind == grid_kind::zero_free) {
-          // The nearest level of the value's own sign: `highest` is the outermost of each half.
-          const int_lanes negative = settled < 0.0F;
-          const float_lanes wanted = (absolute(settled) / scale - zero + rounder) - rounder;
-          const float_lanes level = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
-          clamped_count[v] -= (level < wanted) & ~masked;
-          const float_lanes value = scale * (level + zero);
-          settled = negative ? -value : value;
-          code = negative ? highest - level : highest + 1.0F + level;
-        } else {
-          // The zero point is an integer, or 1/2 (symmetric, 1 bit), whose fraction goes in before rounding.
-          const float_lanes whole = (zero - 0.25F + rounder) - rounder;
-          const float_lanes position = settled / scale + (zero - whole);
-          const float_lanes wanted = ((position + rounder) - rounder) + whole;
-          code = larger(smaller(wanted, float_lanes{} + highest), float_lanes{});
-          clamped_count[v] -= (code != wanted) & ~masked;
-          settled = scale * (code - zero);
-        }
-        const int_lanes stored = masked ? int_lanes{} : __builtin_convertvector(code, int_lanes);
+        const auto level = nearest_level<Kind>(settled, steps_of<Kind>(scale, zero, float_lanes{} + highest));
+        clamped_count[v] -= level.clamped & ~masked;
+        settled = level.value;
+        const int_lanes stored = masked ? int_lanes{} : __builtin_convertvector(level.code, int_lanes);
         store(tile.codes + at + offset, __builtin_convertvector(stored, byte_lanes));
       }
       settled = masked ? float_lanes{} : settled;

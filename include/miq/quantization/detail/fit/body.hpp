@@ -29,35 +29,16 @@ struct range_words {
   }
 };
 
-/// Where one grid's error is evaluated: what `affine_grid` means, without branches and divisions in the loop over
-/// weights. The error is that of `quantise` and `dequantise` up to rounding: dividing is multiplying by the reciprocal,
-/// and a weight that thereby gets the level beside lies halfway between the two.
+/// Where the error of one grid is evaluated.
 struct grid_evaluation {
-  float scale;
-  float raise;   // 2^64 where the scale is so small that its reciprocal is no float, else 1
-  float factor;  // 1 / (scale * raise)
-  float fraction;
-  float whole;
-  float offset;
-  float limit;
-  bool zero_free;
+  reciprocal_steps steps;
 
   MIQ_HOST_DEVICE explicit grid_evaluation(const affine_grid& grid)
-      : scale(grid.scale),
-        raise(grid.scale >= 0x1.0p-126F ? 1.0F : 0x1.0p64F),
-        factor(1.0F / (grid.scale * raise)),
-        fraction(grid.zero_free ? -grid.zero : grid.zero - std::floor(grid.zero)),
-        whole(grid.zero_free ? 0.0F : std::floor(grid.zero)),
-        offset(grid.zero_free ? grid.zero : -grid.zero),
-        limit(static_cast<float>(grid.zero_free ? grid.maximum_code / 2 : grid.maximum_code)),
-        zero_free(grid.zero_free) {}
+      : steps(grid.scale, grid.zero, highest_step(grid.maximum_code, grid.zero_free), grid.zero_free) {}
 
   /// Cost 0 gives 0, whatever the finite value.
   MIQ_HOST_DEVICE float error(float value, float cost) const {
-    const float magnitude = zero_free ? std::fabs(value) : value;
-    float code = std::nearbyint(magnitude * raise * factor + fraction) + whole;
-    code = code < 0 ? 0 : (code > limit ? limit : code);
-    const float difference = magnitude - scale * (code + offset);
+    const float difference = steps.difference(value);
     return cost * difference * difference;
   }
 };

@@ -27,16 +27,11 @@ using miq::detail::lanes;
 
 /// The squared error of quantising `values` on a grid, lane by lane in float over 256 values, then in double; `costs`
 /// may be null.
-inline double quantisation_error(const float* values, const float* costs, std::int64_t count, const affine_grid& grid) {
-  // Adding and subtracting 1.5 * 2^23 rounds half to even where |x| is below 2^22; beyond that it stays outside the
-  // grid.
-  constexpr float rounder = 0x1.8p23F;
+template <grid_kind Kind>
+double quantisation_error_on(const float* values, const float* costs, std::int64_t count, const affine_grid& grid) {
   constexpr std::int64_t tile = 256;
-  const float whole = grid.zero_free ? 0.0F : std::floor(grid.zero);
-  const float fraction = grid.zero_free ? -grid.zero : grid.zero - whole;
-  const float offset = grid.zero_free ? grid.zero : -grid.zero;
-  const float_lanes limit =
-      float_lanes{} + static_cast<float>(grid.zero_free ? grid.maximum_code / 2 : grid.maximum_code);
+  const auto steps = steps_of<Kind>(float_lanes{} + grid.scale, float_lanes{} + grid.zero,
+                                    float_lanes{} + highest_step(grid.maximum_code, grid.zero_free));
   double total = 0;
   for (std::int64_t first = 0; first < count; first += tile) {
     const auto last = std::min(count, first + tile);
@@ -53,15 +48,18 @@ inline double quantisation_error(const float* values, const float* costs, std::i
           cost[k - i] = costs != nullptr ? costs[k] : 1.0F;
         }
       }
-      if (grid.zero_free) value = miq::detail::absolute(value);
-      const float_lanes rounded = ((value / grid.scale + fraction) + rounder) - rounder;
-      const float_lanes code = miq::detail::larger(miq::detail::smaller(rounded + whole, limit), float_lanes{});
-      const float_lanes error = value - grid.scale * (code + offset);
+      value = magnitude_of<Kind>(value);
+      const float_lanes error = value - steps.at(steps.within(steps.template wanted<Kind>(value / steps.scale)));
       sum += cost * error * error;
     }
     for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(sum[lane]);
   }
   return total;
+}
+
+inline double quantisation_error(const float* values, const float* costs, std::int64_t count, const affine_grid& grid) {
+  return grid.zero_free ? quantisation_error_on<grid_kind::zero_free>(values, costs, count, grid)
+                        : quantisation_error_on<grid_kind::affine>(values, costs, count, grid);
 }
 
 inline value_range range_of(const float* values, std::int64_t count) {
