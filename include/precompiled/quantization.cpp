@@ -5,10 +5,10 @@
 
 namespace miq::quantization {
 
-template grid_set fit_grids(const host_executor&, matrix_view<const float>, vector_view<const std::int32_t>,
+template grid_set fit_grids(const host_executor&, const weights_view<>&, vector_view<const std::int32_t>,
                             std::span<const std::uint8_t>, const fit_options&, vector_view<const float>,
                             matrix_view<const std::uint8_t>, fit_result*);
-template matrix<double> grid_errors(const host_executor&, matrix_view<const float>, vector_view<const std::int32_t>,
+template matrix<double> grid_errors(const host_executor&, const weights_view<>&, vector_view<const std::int32_t>,
                                     std::int64_t, std::span<const std::uint8_t>, const fit_options&,
                                     vector_view<const float>, matrix_view<const std::uint8_t>);
 

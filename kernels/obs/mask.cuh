@@ -29,24 +29,13 @@ MIQ_CUDA_API std::int64_t select_mask_workspace_bytes(const cuda_executor& /*exe
   return detail::device_mask_scratch(rows, columns, options).layout.bytes();
 }
 
-MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                       vector_view<const float, device_memory> column_saliency,
                                       matrix_view<std::uint8_t, device_memory> kept, const mask_options& options,
                                       device_workspace scratch) {
-  return device::enqueue_select_mask(exec, weights, column_saliency, kept, options, scratch);
+  return weights.visit([&](const auto& typed) {
+    return device::enqueue_select_mask(exec, typed, column_saliency, kept, options, scratch);
+  });
 }
-MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                      vector_view<const float, device_memory> column_saliency,
-                                      matrix_view<std::uint8_t, device_memory> kept, const mask_options& options,
-                                      device_workspace scratch) {
-  return device::enqueue_select_mask(exec, weights, column_saliency, kept, options, scratch);
-}
-MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                                      vector_view<const float, device_memory> column_saliency,
-                                      matrix_view<std::uint8_t, device_memory> kept, const mask_options& options,
-                                      device_workspace scratch) {
-  return device::enqueue_select_mask(exec, weights, column_saliency, kept, options, scratch);
-}
-
 }  // namespace MIQ_CUDA_NAMESPACE
 }  // namespace miq::obs

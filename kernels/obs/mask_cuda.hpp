@@ -3,7 +3,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/core/numeric_types.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/obs/mask_options.hpp>
 
 namespace miq::obs {
@@ -24,15 +24,7 @@ MIQ_CUDA_API std::int64_t select_mask_workspace_bytes(const cuda_executor& exec,
 ///
 /// Cost: five launches for the layer or for each block of columns, which read its weights four times (five where not
 /// all of the ties are masked); one launch for rows and patterns. Deterministic.
-MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
-                                      vector_view<const float, device_memory> column_saliency,
-                                      matrix_view<std::uint8_t, device_memory> kept, const mask_options& options = {},
-                                      device_workspace scratch = {});
-MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                      vector_view<const float, device_memory> column_saliency,
-                                      matrix_view<std::uint8_t, device_memory> kept, const mask_options& options = {},
-                                      device_workspace scratch = {});
-MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
+MIQ_CUDA_API std::int64_t select_mask(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                       vector_view<const float, device_memory> column_saliency,
                                       matrix_view<std::uint8_t, device_memory> kept, const mask_options& options = {},
                                       device_workspace scratch = {});

@@ -24,12 +24,13 @@ void enqueue_shift_target(const cuda_executor& exec, const char* function, bool 
                                   moments, upper, shifted, options, result);
 }
 
-inline target_result shift_target_and_wait(const cuda_executor& exec, const char* function, bool to_outputs,
-                                           const matrix_view<const float, device_memory>& weights,
-                                           const matrix_view<const float, device_memory>& moments,
-                                           const matrix_view<const float, device_memory>& upper,
-                                           const matrix_view<float, device_memory>& shifted,
-                                           const target_options& options, device_workspace scratch) {
+template <class T>
+target_result shift_target_and_wait(const cuda_executor& exec, const char* function, bool to_outputs,
+                                    const matrix_view<const T, device_memory>& weights,
+                                    const matrix_view<const float, device_memory>& moments,
+                                    const matrix_view<const float, device_memory>& upper,
+                                    const matrix_view<float, device_memory>& shifted, const target_options& options,
+                                    device_workspace scratch) {
   const miq::device::result_on_device<device_target_result> result(exec);
   enqueue_shift_target(exec, function, to_outputs, weights, moments, upper, shifted, result.ref().get(), options,
                        scratch);
@@ -85,128 +86,67 @@ MIQ_CUDA_API std::int64_t target_ridge_workspace_bytes(const cuda_executor& /*ex
   return detail::device_ridge_scratch(rows, columns).layout.bytes();
 }
 
-MIQ_CUDA_API void shift_target(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API void shift_target(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                matrix_view<const float, device_memory> difference,
                                matrix_view<const float, device_memory> upper, matrix_view<float, device_memory> shifted,
                                result_ref<device_target_result, device_memory> result, const target_options& options,
                                device_workspace scratch) {
-  device::enqueue_shift_target(exec, "shift_target", false, weights, difference, upper, shifted, result.get(), options,
-                               scratch);
+  weights.visit([&](const auto& typed) {
+    return device::enqueue_shift_target(exec, "shift_target", false, typed, difference, upper, shifted, result.get(),
+                                        options, scratch);
+  });
 }
 
-MIQ_CUDA_API void shift_target(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                               matrix_view<const float, device_memory> difference,
-                               matrix_view<const float, device_memory> upper, matrix_view<float, device_memory> shifted,
-                               result_ref<device_target_result, device_memory> result, const target_options& options,
-                               device_workspace scratch) {
-  device::enqueue_shift_target(exec, "shift_target", false, weights, difference, upper, shifted, result.get(), options,
-                               scratch);
-}
-
-MIQ_CUDA_API void shift_target(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                               matrix_view<const float, device_memory> difference,
-                               matrix_view<const float, device_memory> upper, matrix_view<float, device_memory> shifted,
-                               result_ref<device_target_result, device_memory> result, const target_options& options,
-                               device_workspace scratch) {
-  device::enqueue_shift_target(exec, "shift_target", false, weights, difference, upper, shifted, result.get(), options,
-                               scratch);
-}
-
-MIQ_CUDA_API target_result shift_target(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API target_result shift_target(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                         matrix_view<const float, device_memory> difference,
                                         matrix_view<const float, device_memory> upper,
                                         matrix_view<float, device_memory> shifted, const target_options& options,
                                         device_workspace scratch) {
-  return device::shift_target_and_wait(exec, "shift_target", false, weights, difference, upper, shifted, options,
-                                       scratch);
+  return weights.visit([&](const auto& typed) {
+    return device::shift_target_and_wait(exec, "shift_target", false, typed, difference, upper, shifted, options,
+                                         scratch);
+  });
 }
 
-MIQ_CUDA_API void shift_target_to_outputs(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API void shift_target_to_outputs(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                           matrix_view<const float, device_memory> residual,
                                           matrix_view<const float, device_memory> upper,
                                           matrix_view<float, device_memory> shifted,
                                           result_ref<device_target_result, device_memory> result,
                                           const target_options& options, device_workspace scratch) {
-  device::enqueue_shift_target(exec, "shift_target_to_outputs", true, weights, residual, upper, shifted, result.get(),
-                               options, scratch);
-}
-
-MIQ_CUDA_API void shift_target_to_outputs(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                          matrix_view<const float, device_memory> residual,
-                                          matrix_view<const float, device_memory> upper,
-                                          matrix_view<float, device_memory> shifted,
-                                          result_ref<device_target_result, device_memory> result,
-                                          const target_options& options, device_workspace scratch) {
-  device::enqueue_shift_target(exec, "shift_target_to_outputs", true, weights, residual, upper, shifted, result.get(),
-                               options, scratch);
-}
-
-MIQ_CUDA_API void shift_target_to_outputs(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                                          matrix_view<const float, device_memory> residual,
-                                          matrix_view<const float, device_memory> upper,
-                                          matrix_view<float, device_memory> shifted,
-                                          result_ref<device_target_result, device_memory> result,
-                                          const target_options& options, device_workspace scratch) {
-  device::enqueue_shift_target(exec, "shift_target_to_outputs", true, weights, residual, upper, shifted, result.get(),
-                               options, scratch);
+  weights.visit([&](const auto& typed) {
+    return device::enqueue_shift_target(exec, "shift_target_to_outputs", true, typed, residual, upper, shifted,
+                                        result.get(), options, scratch);
+  });
 }
 
 MIQ_CUDA_API target_result shift_target_to_outputs(const cuda_executor& exec,
-                                                   matrix_view<const float, device_memory> weights,
+                                                   const weights_view<device_memory>& weights,
                                                    matrix_view<const float, device_memory> residual,
                                                    matrix_view<const float, device_memory> upper,
                                                    matrix_view<float, device_memory> shifted,
                                                    const target_options& options, device_workspace scratch) {
-  return device::shift_target_and_wait(exec, "shift_target_to_outputs", true, weights, residual, upper, shifted,
-                                       options, scratch);
+  return weights.visit([&](const auto& typed) {
+    return device::shift_target_and_wait(exec, "shift_target_to_outputs", true, typed, residual, upper, shifted,
+                                         options, scratch);
+  });
 }
 
-MIQ_CUDA_API void add_target_ridge(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API void add_target_ridge(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                    matrix_view<float, device_memory> hessian, double share, device_workspace scratch) {
-  device::enqueue_target_ridge(exec, weights, hessian, share, scratch);
+  weights.visit([&](const auto& typed) { return device::enqueue_target_ridge(exec, typed, hessian, share, scratch); });
 }
-MIQ_CUDA_API void mean_output(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API void mean_output(const cuda_executor& exec, const weights_view<device_memory>& weights,
                               vector_view<const float, device_memory> mean, vector_view<float, device_memory> output) {
-  device::enqueue_mean_output(exec, weights, mean, output);
+  weights.visit([&](const auto& typed) { return device::enqueue_mean_output(exec, typed, mean, output); });
 }
-MIQ_CUDA_API void correct_bias(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API void correct_bias(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                vector_view<const float, device_memory> mean,
                                vector_view<const float, device_memory> target,
                                vector_view<const float, device_memory> bias,
                                vector_view<float, device_memory> corrected) {
-  device::enqueue_correct_bias(exec, weights, mean, target, bias, corrected);
-}
-
-MIQ_CUDA_API void add_target_ridge(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                   matrix_view<float, device_memory> hessian, double share, device_workspace scratch) {
-  device::enqueue_target_ridge(exec, weights, hessian, share, scratch);
-}
-MIQ_CUDA_API void mean_output(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                              vector_view<const float, device_memory> mean, vector_view<float, device_memory> output) {
-  device::enqueue_mean_output(exec, weights, mean, output);
-}
-MIQ_CUDA_API void correct_bias(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                               vector_view<const float, device_memory> mean,
-                               vector_view<const float, device_memory> target,
-                               vector_view<const float, device_memory> bias,
-                               vector_view<float, device_memory> corrected) {
-  device::enqueue_correct_bias(exec, weights, mean, target, bias, corrected);
-}
-
-MIQ_CUDA_API void add_target_ridge(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                                   matrix_view<float, device_memory> hessian, double share, device_workspace scratch) {
-  device::enqueue_target_ridge(exec, weights, hessian, share, scratch);
-}
-MIQ_CUDA_API void mean_output(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                              vector_view<const float, device_memory> mean, vector_view<float, device_memory> output) {
-  device::enqueue_mean_output(exec, weights, mean, output);
-}
-MIQ_CUDA_API void correct_bias(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                               vector_view<const float, device_memory> mean,
-                               vector_view<const float, device_memory> target,
-                               vector_view<const float, device_memory> bias,
-                               vector_view<float, device_memory> corrected) {
-  device::enqueue_correct_bias(exec, weights, mean, target, bias, corrected);
+  weights.visit(
+      [&](const auto& typed) { return device::enqueue_correct_bias(exec, typed, mean, target, bias, corrected); });
 }
 
 }  // namespace MIQ_CUDA_NAMESPACE

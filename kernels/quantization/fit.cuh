@@ -64,49 +64,23 @@ MIQ_CUDA_API std::int64_t grid_errors_workspace_bytes(std::int64_t rows, const d
   return detail::fit_layout(rows, groups.table(), options, true).all.bytes();
 }
 
-MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                        std::span<const std::int32_t> labels, std::span<const std::uint8_t> bits,
                                        const fit_options& options,
                                        vector_view<const float, device_memory> column_weights,
                                        matrix_view<const std::uint8_t, device_memory> kept, fit_result* result) {
-  return detail::owned_fit(exec, weights, labels, bits, options, column_weights, kept, result);
+  return weights.visit([&](const auto& typed) {
+    return detail::owned_fit(exec, typed, labels, bits, options, column_weights, kept, result);
+  });
 }
-MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                       std::span<const std::int32_t> labels, std::span<const std::uint8_t> bits,
-                                       const fit_options& options,
-                                       vector_view<const float, device_memory> column_weights,
-                                       matrix_view<const std::uint8_t, device_memory> kept, fit_result* result) {
-  return detail::owned_fit(exec, weights, labels, bits, options, column_weights, kept, result);
-}
-MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                                       std::span<const std::int32_t> labels, std::span<const std::uint8_t> bits,
-                                       const fit_options& options,
-                                       vector_view<const float, device_memory> column_weights,
-                                       matrix_view<const std::uint8_t, device_memory> kept, fit_result* result) {
-  return detail::owned_fit(exec, weights, labels, bits, options, column_weights, kept, result);
-}
-
-MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                         const device_column_groups& groups, std::span<const std::uint8_t> widths,
                                         const fit_options& options,
                                         vector_view<const float, device_memory> column_weights,
                                         matrix_view<const std::uint8_t, device_memory> kept) {
-  return detail::owned_errors(exec, weights, groups, widths, options, column_weights, kept);
+  return weights.visit([&](const auto& typed) {
+    return detail::owned_errors(exec, typed, groups, widths, options, column_weights, kept);
+  });
 }
-MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                        const device_column_groups& groups, std::span<const std::uint8_t> widths,
-                                        const fit_options& options,
-                                        vector_view<const float, device_memory> column_weights,
-                                        matrix_view<const std::uint8_t, device_memory> kept) {
-  return detail::owned_errors(exec, weights, groups, widths, options, column_weights, kept);
-}
-MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                                        const device_column_groups& groups, std::span<const std::uint8_t> widths,
-                                        const fit_options& options,
-                                        vector_view<const float, device_memory> column_weights,
-                                        matrix_view<const std::uint8_t, device_memory> kept) {
-  return detail::owned_errors(exec, weights, groups, widths, options, column_weights, kept);
-}
-
 }  // namespace MIQ_CUDA_NAMESPACE
 }  // namespace miq::quantization

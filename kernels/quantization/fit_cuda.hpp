@@ -6,6 +6,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/quantization/column_groups_cuda.hpp>
 #include <miq/quantization/fit_options.hpp>
 
@@ -50,19 +51,7 @@ void fit_grids_into(const cuda_executor& exec, matrix_view<const T, device_memor
 /// @param labels  [columns], on the host
 /// @param bits    [groups], on the host
 /// @param result  on the host or null; where it is given the call synchronises
-MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
-                                       std::span<const std::int32_t> labels, std::span<const std::uint8_t> bits,
-                                       const fit_options& options = {},
-                                       vector_view<const float, device_memory> column_weights = {},
-                                       matrix_view<const std::uint8_t, device_memory> kept = {},
-                                       fit_result* result = nullptr);
-MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                       std::span<const std::int32_t> labels, std::span<const std::uint8_t> bits,
-                                       const fit_options& options = {},
-                                       vector_view<const float, device_memory> column_weights = {},
-                                       matrix_view<const std::uint8_t, device_memory> kept = {},
-                                       fit_result* result = nullptr);
-MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
+MIQ_CUDA_API device_grid_set fit_grids(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                        std::span<const std::int32_t> labels, std::span<const std::uint8_t> bits,
                                        const fit_options& options = {},
                                        vector_view<const float, device_memory> column_weights = {},
@@ -93,17 +82,7 @@ void grid_errors_into(const cuda_executor& exec, matrix_view<const T, device_mem
 
 /// The same, fetched: allocates from the executor's resource and synchronises.
 /// @throws invalid_argument  also if weights are not finite (their number is named), after the fact
-MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
-                                        const device_column_groups& groups, std::span<const std::uint8_t> widths,
-                                        const fit_options& options,
-                                        vector_view<const float, device_memory> column_weights = {},
-                                        matrix_view<const std::uint8_t, device_memory> kept = {});
-MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                                        const device_column_groups& groups, std::span<const std::uint8_t> widths,
-                                        const fit_options& options,
-                                        vector_view<const float, device_memory> column_weights = {},
-                                        matrix_view<const std::uint8_t, device_memory> kept = {});
-MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
+MIQ_CUDA_API matrix<double> grid_errors(const cuda_executor& exec, const weights_view<device_memory>& weights,
                                         const device_column_groups& groups, std::span<const std::uint8_t> widths,
                                         const fit_options& options,
                                         vector_view<const float, device_memory> column_weights = {},

@@ -69,25 +69,12 @@ void dequantise_matrix(const cuda_executor& exec, const matrix_view<const std::u
 namespace miq::quantization {
 inline namespace MIQ_CUDA_NAMESPACE {
 
-MIQ_CUDA_API void quantise(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
+MIQ_CUDA_API void quantise(const cuda_executor& exec, const weights_view<device_memory>& weights,
                            const grid_set_view<device_memory>& grids, matrix_view<std::uint8_t, device_memory> codes,
                            result_ref<quantise_result, device_memory> result,
                            matrix_view<const std::uint8_t, device_memory> kept) {
-  detail::quantise_matrix(exec, weights, grids, codes, result, kept);
+  weights.visit([&](const auto& typed) { return detail::quantise_matrix(exec, typed, grids, codes, result, kept); });
 }
-MIQ_CUDA_API void quantise(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                           const grid_set_view<device_memory>& grids, matrix_view<std::uint8_t, device_memory> codes,
-                           result_ref<quantise_result, device_memory> result,
-                           matrix_view<const std::uint8_t, device_memory> kept) {
-  detail::quantise_matrix(exec, weights, grids, codes, result, kept);
-}
-MIQ_CUDA_API void quantise(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
-                           const grid_set_view<device_memory>& grids, matrix_view<std::uint8_t, device_memory> codes,
-                           result_ref<quantise_result, device_memory> result,
-                           matrix_view<const std::uint8_t, device_memory> kept) {
-  detail::quantise_matrix(exec, weights, grids, codes, result, kept);
-}
-
 MIQ_CUDA_API void dequantise(const cuda_executor& exec, matrix_view<const std::uint8_t, device_memory> codes,
                              const grid_set_view<device_memory>& grids, matrix_view<float, device_memory> weights,
                              matrix_view<const std::uint8_t, device_memory> kept) {

@@ -5,7 +5,7 @@
 
 #include <miq/core/cuda_executor.hpp>
 #include <miq/core/cuda_namespace.hpp>
-#include <miq/core/numeric_types.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/quantization/grid_set.hpp>
 
 namespace miq::quantization {
@@ -28,15 +28,7 @@ struct quantise_result {
 /// @param kept     [rows, columns] or empty
 /// @throws invalid_argument  for shapes that do not fit
 /// Cost: reads weights and mask once, grids of rows once for each of their columns (from the cache).
-MIQ_CUDA_API void quantise(const cuda_executor& exec, matrix_view<const float, device_memory> weights,
-                           const grid_set_view<device_memory>& grids, matrix_view<std::uint8_t, device_memory> codes,
-                           result_ref<quantise_result, device_memory> result,
-                           matrix_view<const std::uint8_t, device_memory> kept = {});
-MIQ_CUDA_API void quantise(const cuda_executor& exec, matrix_view<const float16, device_memory> weights,
-                           const grid_set_view<device_memory>& grids, matrix_view<std::uint8_t, device_memory> codes,
-                           result_ref<quantise_result, device_memory> result,
-                           matrix_view<const std::uint8_t, device_memory> kept = {});
-MIQ_CUDA_API void quantise(const cuda_executor& exec, matrix_view<const bfloat16, device_memory> weights,
+MIQ_CUDA_API void quantise(const cuda_executor& exec, const weights_view<device_memory>& weights,
                            const grid_set_view<device_memory>& grids, matrix_view<std::uint8_t, device_memory> codes,
                            result_ref<quantise_result, device_memory> result,
                            matrix_view<const std::uint8_t, device_memory> kept = {});

@@ -11,6 +11,7 @@
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/core/weights_view.hpp>
 
 namespace miq::allocation {
 
@@ -28,7 +29,7 @@ namespace miq::allocation {
 ///                           finite (with the row and column), an order that is no permutation
 /// Cost: reads weights and mask once. Deterministic, whatever the number of threads.
 template <executor Exec>
-column_costs measure_columns(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+column_costs measure_columns(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                              matrix_view<const float, memory_of<Exec>> upper,
                              matrix_view<const std::uint8_t, memory_of<Exec>> kept = {},
                              vector_view<const std::int64_t, memory_of<Exec>> order = {});

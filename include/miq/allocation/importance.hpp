@@ -7,6 +7,7 @@
 #include <miq/calibration/statistics.hpp>
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/core/weights_view.hpp>
 
 namespace miq::allocation {
 
@@ -22,7 +23,7 @@ namespace miq::allocation {
 ///
 /// Cost: reads the weights once. Sums in double, rows ascending: the same to the bit for every number of threads.
 template <executor Exec>
-void importance(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void importance(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                 const calibration::statistics_view<memory_of<Exec>>& seen, importance_measure measure,
                 vector_view<float, memory_of<Exec>> out, const importance_mix& mix = {});
 

@@ -5,6 +5,7 @@
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/obs/mask_options.hpp>
 
 namespace miq::obs {
@@ -28,7 +29,7 @@ namespace miq::obs {
 /// Cost: four passes over the weights (layer, column_block), one (row, n_of_m). Deterministic, whatever the number of
 /// threads.
 template <executor Exec>
-std::int64_t select_mask(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+std::int64_t select_mask(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                          vector_view<const float, memory_of<Exec>> column_saliency,
                          matrix_view<std::uint8_t, memory_of<Exec>> kept, const mask_options& options = {});
 

@@ -5,6 +5,7 @@
 
 #include <miq/core/executor.hpp>
 #include <miq/core/matrix_view.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/obs/target_options.hpp>
 
@@ -27,7 +28,7 @@ std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns);
 ///
 /// @param exec        where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
 ///                    Eigen's products take packing buffers from the heap where its stack limit is exceeded.
-/// @param weights     [rows, c], W, finite
+/// @param weights     [rows, c], W, finite; 16-bit elements are copied to float
 /// @param difference  [c, c], C, finite; 2/n, as the Hessian. A dead column's row is 0, so its weights stay.
 /// @param upper       [c, c], U, from `factor`
 /// @param shifted     [rows, c], W*; must not overlap an input
@@ -39,7 +40,7 @@ std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns);
 ///
 /// Cost: 2 * rows * c^2 multiply-adds. Deterministic, whatever the number of threads.
 template <executor Exec>
-target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+target_result shift_target(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                            matrix_view<const float, memory_of<Exec>> difference,
                            matrix_view<const float, memory_of<Exec>> upper, matrix_view<float, memory_of<Exec>> shifted,
                            const target_options& options = {}, workspace scratch = {});
@@ -58,7 +59,7 @@ target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<
 /// @throws invalid_argument  for shapes that do not fit or values out of range; `hessian` is untouched
 /// Cost: reads the weights once. Host, one thread, in double. Allocates 8 bytes a column.
 template <executor Exec>
-void add_target_ridge(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void add_target_ridge(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                       matrix_view<float, memory_of<Exec>> hessian, double share);
 
 /// The same as `shift_target` for any target outputs T: `W* = W + strength * G^T (H + D)^-1` with `G = 2/n X~^T (T - X~
@@ -66,7 +67,7 @@ void add_target_ridge(const Exec& exec, matrix_view<const float, memory_of<Exec>
 /// outputs, for instance what the residual stream beside the layer has lost. Cost: rows * c^2 multiply-adds; all else
 /// as above.
 template <executor Exec>
-target_result shift_target_to_outputs(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+target_result shift_target_to_outputs(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                                       matrix_view<const float, memory_of<Exec>> residual,
                                       matrix_view<const float, memory_of<Exec>> upper,
                                       matrix_view<float, memory_of<Exec>> shifted, const target_options& options = {},
@@ -76,7 +77,7 @@ target_result shift_target_to_outputs(const Exec& exec, matrix_view<const float,
 ///
 /// @throws invalid_argument  for shapes that do not fit or values that are not finite; `output` is untouched
 template <executor Exec>
-void mean_output(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void mean_output(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                  vector_view<const float, memory_of<Exec>> mean, vector_view<float, memory_of<Exec>> output);
 
 /// The bias with which the mean output of changed weights Q is that of the target again:
@@ -90,7 +91,7 @@ void mean_output(const Exec& exec, matrix_view<const float, memory_of<Exec>> wei
 /// @param corrected  [rows]; may be `bias` itself
 /// @throws invalid_argument  for shapes that do not fit or values that are not finite; `corrected` is untouched
 template <executor Exec>
-void correct_bias(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void correct_bias(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                   vector_view<const float, memory_of<Exec>> mean, vector_view<const float, memory_of<Exec>> target,
                   vector_view<const float, memory_of<Exec>> bias, vector_view<float, memory_of<Exec>> corrected);
 

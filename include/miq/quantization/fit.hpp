@@ -5,6 +5,7 @@
 #include <span>
 
 #include <miq/core/executor.hpp>
+#include <miq/core/weights_view.hpp>
 #include <miq/quantization/fit_options.hpp>
 #include <miq/quantization/grid_set.hpp>
 
@@ -31,7 +32,7 @@ namespace miq::quantization {
 /// is the one of GPTQ's public implementation with the squared error, after Choukroun et al. 2019 ("Low-bit
 /// quantization of neural networks for efficient inference"). Deterministic, whatever the number of threads.
 template <executor Exec>
-grid_set fit_grids(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+grid_set fit_grids(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                    vector_view<const std::int32_t, memory_of<Exec>> labels, std::span<const std::uint8_t> bits,
                    const fit_options& options = {}, vector_view<const float, memory_of<Exec>> column_weights = {},
                    matrix_view<const std::uint8_t, memory_of<Exec>> kept = {}, fit_result* result = nullptr);
@@ -44,7 +45,7 @@ grid_set fit_grids(const Exec& exec, matrix_view<const float, memory_of<Exec>> w
 /// Other parameters, cost for each width (one pass for all widths with rank-one layouts), allocation and errors as for
 /// `fit_grids`; `options.range` must be `clip_search`.
 template <executor Exec>
-matrix<double> grid_errors(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+matrix<double> grid_errors(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                            vector_view<const std::int32_t, memory_of<Exec>> labels, std::int64_t groups,
                            std::span<const std::uint8_t> widths, const fit_options& options,
                            vector_view<const float, memory_of<Exec>> column_weights = {},

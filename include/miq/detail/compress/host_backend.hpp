@@ -8,6 +8,7 @@
 #include <miq/allocation/importance.hpp>
 #include <miq/compress_options.hpp>
 #include <miq/compressed_layer.hpp>
+#include <miq/core/detail/as_float.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/detail/column_order/permutation.hpp>
 #include <miq/detail/compress/checks.hpp>
@@ -57,7 +58,8 @@ struct host_backend {
   }
 
   void require_finite(const given_weights& weights) const {
-    as_float(weights, [&](view<float> typed) { miq::detail::require_finite(exec, typed, "compress", "weights"); });
+    with_float(exec, weights,
+               [&](view<float> typed) { miq::detail::require_finite(exec, typed, "compress", "weights"); });
   }
 
   std::vector<float> diagonal(view<float> m) const {
@@ -69,15 +71,11 @@ struct host_backend {
 
   owned<float> weights_in_order(const given_weights& weights, std::span<const std::int64_t> order,
                                 std::span<const std::int64_t> dead) const {
-    return weights.visit([&](const auto& typed) {
-      matrix<float> live(typed.rows(), typed.columns(), exec.resource());
-      for (std::int64_t r = 0; r < typed.rows(); ++r)
-        for (std::int64_t c = 0; c < typed.columns(); ++c) live(r, c) = static_cast<float>(typed(r, c));
-      for (const auto c : dead)
-        for (std::int64_t r = 0; r < typed.rows(); ++r) live(r, c) = 0;
-      if (order.empty()) return live;
-      return columns_in_order<float>(live.view(), order, exec.resource());
-    });
+    auto live = float_copy(exec, weights);
+    for (const auto c : dead)
+      for (std::int64_t r = 0; r < live.rows(); ++r) live(r, c) = 0;
+    if (order.empty()) return live;
+    return columns_in_order<float>(live.view(), order, exec.resource());
   }
   template <class T>
   owned<T> in_order(const owned<T>& m, std::span<const std::int64_t> order) const {
@@ -206,24 +204,12 @@ struct host_backend {
   void bias_change(const given_weights& dense, std::span<const float> dense_mean, view<float> weights,
                    std::span<const float> mean, std::vector<float>& change) const {
     std::vector<float> wanted(change.size());
-    as_float(dense, [&](view<float> typed) {
-      obs::mean_output(exec, typed, vector_view<const float>(dense_mean), vector_view<float>(wanted));
-    });
+    obs::mean_output(exec, dense, vector_view<const float>(dense_mean), vector_view<float>(wanted));
     obs::correct_bias(exec, weights, vector_view<const float>(mean), vector_view<const float>(wanted), {},
                       vector_view<float>(change));
   }
   grouping::group_information describe(const matrix<float>& mi, const grouping::partition& groups) const {
     return grouping::describe_groups(exec, mi, groups);
-  }
-
- private:
-  /// Calls `f` with the weights as they are or, of 16 bits, as a copy in float.
-  template <class Function>
-  void as_float(const given_weights& weights, const Function& f) const {
-    if (const auto* const typed = weights.template get_if<float>(); typed != nullptr)
-      f(*typed);
-    else
-      f(view<float>(weights_in_order(weights, {}, {})));
   }
 };
 static_assert(layer_backend<host_backend<host_executor>>);

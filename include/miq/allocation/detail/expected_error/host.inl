@@ -8,6 +8,7 @@
 #include <miq/allocation/detail/column_sums/checks.hpp>
 #include <miq/allocation/detail/expected_error/checks.hpp>
 #include <miq/allocation/expected_error.hpp>
+#include <miq/core/detail/as_float.hpp>
 
 namespace miq::allocation {
 namespace detail {
@@ -116,11 +117,13 @@ inline constexpr std::array<double, 8> gaussian_grid_errors{
 }  // namespace detail
 
 template <executor Exec>
-column_costs measure_columns(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+column_costs measure_columns(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                              matrix_view<const float, memory_of<Exec>> upper,
                              matrix_view<const std::uint8_t, memory_of<Exec>> kept,
                              vector_view<const std::int64_t, memory_of<Exec>> order) {
-  return measure_columns_on(exec, detail::column_arguments<memory_of<Exec>>{weights, upper, kept, order});
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::measure_columns_on(exec, detail::column_arguments<memory_of<Exec>>{typed, upper, kept, order});
+  });
 }
 
 MIQ_API double relative_grid_error(int bits, grid_model model) {

@@ -12,6 +12,7 @@
 
 #include <miq/allocation/detail/importance/combine.hpp>
 #include <miq/allocation/importance.hpp>
+#include <miq/core/detail/as_float.hpp>
 #include <miq/core/error.hpp>
 #include <miq/core/matrix.hpp>
 
@@ -355,10 +356,12 @@ void group_importance_on(const Exec& exec, const group_importance_arguments<host
 }  // namespace detail
 
 template <executor Exec>
-void importance(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void importance(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                 const calibration::statistics_view<memory_of<Exec>>& seen, importance_measure measure,
                 vector_view<float, memory_of<Exec>> out, const importance_mix& mix) {
-  importance_on(exec, detail::importance_arguments<memory_of<Exec>>{weights, seen, measure, out, mix});
+  miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    detail::importance_on(exec, detail::importance_arguments<memory_of<Exec>>{typed, seen, measure, out, mix});
+  });
 }
 
 template <executor Exec>

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include <miq/core/detail/as_float.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/mask/checks.hpp>
 #include <miq/obs/detail/selection/keep_largest.hpp>
@@ -70,10 +71,12 @@ std::int64_t select_mask_on(const Exec& exec, matrix_view<const float> weights,
 }  // namespace detail
 
 template <executor Exec>
-std::int64_t select_mask(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+std::int64_t select_mask(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                          vector_view<const float, memory_of<Exec>> column_saliency,
                          matrix_view<std::uint8_t, memory_of<Exec>> kept, const mask_options& options) {
-  return detail::select_mask_on(exec, weights, column_saliency, kept, options);
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::select_mask_on(exec, typed, column_saliency, kept, options);
+  });
 }
 
 }  // namespace miq::obs

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include <miq/core/detail/as_float.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/hessian/damping.hpp>
 #include <miq/obs/detail/hessian/inverse_product.hpp>
@@ -155,40 +156,48 @@ MIQ_API std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t colu
 }
 
 template <executor Exec>
-target_result shift_target(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+target_result shift_target(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                            matrix_view<const float, memory_of<Exec>> difference,
                            matrix_view<const float, memory_of<Exec>> upper, matrix_view<float, memory_of<Exec>> shifted,
                            const target_options& options, workspace scratch) {
-  return detail::shift_target_on(exec, "shift_target", false, weights, difference, upper, shifted, options, scratch);
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::shift_target_on(exec, "shift_target", false, typed, difference, upper, shifted, options, scratch);
+  });
 }
 
 template <executor Exec>
-void add_target_ridge(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void add_target_ridge(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                       matrix_view<float, memory_of<Exec>> hessian, double share) {
-  detail::add_target_ridge_on(exec, weights, hessian, share);
+  return miq::detail::with_float(
+      exec, weights, [&](const auto& typed) { return detail::add_target_ridge_on(exec, typed, hessian, share); });
 }
 
 template <executor Exec>
-target_result shift_target_to_outputs(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+target_result shift_target_to_outputs(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                                       matrix_view<const float, memory_of<Exec>> residual,
                                       matrix_view<const float, memory_of<Exec>> upper,
                                       matrix_view<float, memory_of<Exec>> shifted, const target_options& options,
                                       workspace scratch) {
-  return detail::shift_target_on(exec, "shift_target_to_outputs", true, weights, residual, upper, shifted, options,
-                                 scratch);
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::shift_target_on(exec, "shift_target_to_outputs", true, typed, residual, upper, shifted, options,
+                                   scratch);
+  });
 }
 
 template <executor Exec>
-void mean_output(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void mean_output(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                  vector_view<const float, memory_of<Exec>> mean, vector_view<float, memory_of<Exec>> output) {
-  detail::mean_output_on(exec, weights, mean, output);
+  return miq::detail::with_float(exec, weights,
+                                 [&](const auto& typed) { return detail::mean_output_on(exec, typed, mean, output); });
 }
 
 template <executor Exec>
-void correct_bias(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+void correct_bias(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                   vector_view<const float, memory_of<Exec>> mean, vector_view<const float, memory_of<Exec>> target,
                   vector_view<const float, memory_of<Exec>> bias, vector_view<float, memory_of<Exec>> corrected) {
-  detail::correct_bias_on(exec, weights, mean, target, bias, corrected);
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::correct_bias_on(exec, typed, mean, target, bias, corrected);
+  });
 }
 
 }  // namespace miq::obs

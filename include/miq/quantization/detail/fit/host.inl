@@ -5,6 +5,7 @@
 #include <memory_resource>
 #include <vector>
 
+#include <miq/core/detail/as_float.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/detail/vector_transpose.hpp>
 #include <miq/quantization/detail/fit/checks.hpp>
@@ -361,20 +362,24 @@ matrix<double> grid_errors_on(const Exec& exec, matrix_view<const float> weights
 }  // namespace detail
 
 template <executor Exec>
-grid_set fit_grids(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+grid_set fit_grids(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                    vector_view<const std::int32_t, memory_of<Exec>> labels, std::span<const std::uint8_t> bits,
                    const fit_options& options, vector_view<const float, memory_of<Exec>> column_weights,
                    matrix_view<const std::uint8_t, memory_of<Exec>> kept, fit_result* result) {
-  return detail::fit_grids_on(exec, weights, labels, bits, options, column_weights, kept, result);
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::fit_grids_on(exec, typed, labels, bits, options, column_weights, kept, result);
+  });
 }
 
 template <executor Exec>
-matrix<double> grid_errors(const Exec& exec, matrix_view<const float, memory_of<Exec>> weights,
+matrix<double> grid_errors(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                            vector_view<const std::int32_t, memory_of<Exec>> labels, std::int64_t groups,
                            std::span<const std::uint8_t> widths, const fit_options& options,
                            vector_view<const float, memory_of<Exec>> column_weights,
                            matrix_view<const std::uint8_t, memory_of<Exec>> kept) {
-  return detail::grid_errors_on(exec, weights, labels, groups, widths, options, column_weights, kept);
+  return miq::detail::with_float(exec, weights, [&](const auto& typed) {
+    return detail::grid_errors_on(exec, typed, labels, groups, widths, options, column_weights, kept);
+  });
 }
 
 }  // namespace miq::quantization
