@@ -202,7 +202,7 @@ def tables(arguments):
                 reference = dense.get((model, windows))
                 print(f"\n### {model}, sparsity {sparsity}, {bits} bits, {windows} windows of each text; dense: " +
                       (", ".join(f"{t} {reference[t]:.2f}" for t in texts) if reference else "not run") + "\n")
-                print("| method | seeds | " + " | ".join(f"{t} | closure" for t in texts) + " | bits a weight stored |")
+                print("| method | seeds | " + " | ".join(f"{t} | closure" for t in texts) + " | bits per weight stored |")
                 print("|---|---|" + "---|---|" * len(texts) + "---|")
                 labels = list(dict.fromkeys(r["label"] for r in here))
                 closures = {}

@@ -9,7 +9,7 @@
 
 namespace examples {
 
-/// Writes the pieces, one behind the other, to `file.partial`, which then takes the place of `file`, so that no reader
+/// Writes the pieces, contiguous, to `file.partial`, which then takes the place of `file`, so that no reader
 /// finds half of it.
 /// @throws input_error naming the file and the system's reason; nothing is left behind then
 void write_whole_file(const std::filesystem::path& file, std::initializer_list<std::string_view> pieces);

@@ -115,7 +115,7 @@ struct compress_options {
   /// Whether groups may be divided in cheap and dear columns with widths of their own, see `allocation::split_groups`;
   /// with `bit_allocation::rate_distortion`, where there is room for the indices and something to be gained.
   bool split_groups = true;
-  /// What may be stored: as much as a uniform grid of this many bits with one 16-bit scale and one zero point a row
+  /// What may be stored: as much as a uniform grid of this many bits with one 16-bit scale and one zero point per row
   /// would store at the same sparsity, metadata included. With `column_grouping::single` it is the width itself, and a
   /// whole number.
   double average_bits = 4;

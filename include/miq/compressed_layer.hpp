@@ -95,7 +95,7 @@ struct layer_report {
   std::int64_t exchanged = 0;      ///< weights that the mask search brought back
   std::vector<double> refit_loss;  ///< before and after each iteration, see `obs::refit_result`
   double headroom_bits = 0;   ///< what ideal unequal bits could gain for this layer, its kept weights and the order of
-                              ///< the sweep, in bits a weight, see `allocation::headroom`
+                              ///< the sweep, in bits per weight, see `allocation::headroom`
   double realised_bits = 0;   ///< what the chosen widths gain of it
   double allocation_gap = 0;  ///< `allocation::rate_distortion_result::gap`
   double damping = 0;         ///< share of the diagonal that was used

@@ -44,7 +44,7 @@ MIQ_CUDA_API void column_sums(const cuda_executor& exec, const weights_view<devi
                               matrix_view<const std::uint8_t, device_memory> kept = {}, device_workspace scratch = {});
 
 /// As `measure_columns` on the host, of weights and factor in device memory; the costs come to the host, where bits are
-/// chosen. Takes 24 bytes a column and the scratch of `column_sums` from the executor's resource, copies once, and
+/// chosen. Takes 24 bytes per column and the scratch of `column_sums` from the executor's resource, copies once, and
 /// synchronises.
 /// @param upper  [columns, columns] in device memory; only its diagonal is read
 /// @param order  [columns] on the host, or empty

@@ -123,7 +123,7 @@ class device_accumulator {
 
 /// `hessian` of statistics in device memory. Does not allocate, does not synchronise, may be captured. The same bits as
 /// on the host. Contents are not checked. @throws invalid_argument as on the host
-MIQ_CUDA_API void hessian(const cuda_executor& exec, const statistics_view<device_memory>& seen,
+MIQ_CUDA_API void hessian(const cuda_executor& exec, const statistics_view<device_memory>& statistics,
                           matrix_view<float, device_memory> hessian);
 
 /// What `device_cross_moments::finish` returns, owned.

@@ -58,7 +58,7 @@ class library_handle {
 }  // namespace detail
 
 /// Runs on one device, in the order of one stream. Used by one thread at a time; executors of different threads do not
-/// meet. Moves; does not copy. Outlives its stream never: the stream is the caller's.
+/// meet. Moves; does not copy. The stream is the caller's and must outlive it.
 ///
 /// All work of a function that takes a `cuda_executor` goes to this stream, cuBLAS's and cuSOLVER's included. Matrix
 /// products are in full float accuracy: TF32 is switched off in handles that the executor makes or is given.

@@ -28,13 +28,13 @@ MIQ_CUDA_API affinity_result distance(const cuda_executor& exec, matrix_view<con
 /// the value is NaN, and is counted.
 /// @throws invalid_argument  for shapes as on the host, and entropies that are needed and missing
 MIQ_CUDA_API void normalise(const cuda_executor& exec, matrix_view<const float, device_memory> mi,
-                            vector_view<const float, device_memory> entropies, normalisation how,
+                            vector_view<const float, device_memory> entropies, normalisation rule,
                             matrix_view<float, device_memory> out,
                             result_ref<normalisation_result, device_memory> result);
 
 /// The same, returning the result: synchronises with the stream. Takes 24 bytes from the executor's resource.
 MIQ_CUDA_API normalisation_result normalise(const cuda_executor& exec, matrix_view<const float, device_memory> mi,
-                                            vector_view<const float, device_memory> entropies, normalisation how,
+                                            vector_view<const float, device_memory> entropies, normalisation rule,
                                             matrix_view<float, device_memory> out);
 
 }  // namespace MIQ_CUDA_NAMESPACE

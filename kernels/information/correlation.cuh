@@ -21,35 +21,35 @@
 namespace miq::information {
 inline namespace MIQ_CUDA_NAMESPACE {
 
-MIQ_CUDA_API void correlation(const cuda_executor& exec, const calibration::statistics_view<device_memory>& seen,
+MIQ_CUDA_API void correlation(const cuda_executor& exec, const calibration::statistics_view<device_memory>& statistics,
                               matrix_view<float, device_memory> mi,
                               result_ref<correlation_result, device_memory> result,
                               const correlation_options& options) {
   using miq::detail::require;
   using miq::detail::shape_text;
-  const auto columns = seen.covariance.columns();
-  detail::require_statistics_shape("correlation", seen);
+  const auto columns = statistics.covariance.columns();
+  detail::require_statistics_shape("correlation", statistics);
   require(mi.rows() == columns && mi.columns() == columns, "correlation: mi must be ", shape_text(columns, columns),
           " to match the statistics, got ", shape_text(mi.rows(), mi.columns()));
-  require(!miq::detail::overlap(seen.covariance, matrix_view<const float, device_memory>(mi)),
+  require(!miq::detail::overlap(statistics.covariance, matrix_view<const float, device_memory>(mi)),
           "correlation: mi must not overlap the covariance");
   detail::require_max_correlation("correlation", options.max_correlation);
 
   correlation_result begun;
-  begun.few_tokens = seen.tokens < 100;
+  begun.few_tokens = statistics.tokens < 100;
   device::write_result(exec, "correlation", result, begun);
   const auto limit = static_cast<double>(options.max_correlation);
   device::launch(
       exec, "correlation",
-      detail::correlation_body{columns, seen.covariance.data(), seen.covariance.leading(), seen.minimum.data(),
-                               seen.maximum.data(), limit * limit, mi.data(), mi.leading(), result.get()});
+      detail::correlation_body{columns, statistics.covariance.data(), statistics.covariance.leading(), statistics.minimum.data(),
+                               statistics.maximum.data(), limit * limit, mi.data(), mi.leading(), result.get()});
 }
 
 MIQ_CUDA_API correlation_result correlation(const cuda_executor& exec,
-                                            const calibration::statistics_view<device_memory>& seen,
+                                            const calibration::statistics_view<device_memory>& statistics,
                                             matrix_view<float, device_memory> mi, const correlation_options& options) {
   device::result_on_device<correlation_result> result(exec);
-  correlation(exec, seen, mi, result.ref(), options);
+  correlation(exec, statistics, mi, result.ref(), options);
   return result.fetch();
 }
 

@@ -13,14 +13,14 @@ inline namespace MIQ_CUDA_NAMESPACE {
 
 /// As `correlation` on the host, of statistics in device memory. Does not allocate, does not synchronise, may be
 /// captured. A covariance that is not finite gives information that is not finite: contents are not checked.
-MIQ_CUDA_API void correlation(const cuda_executor& exec, const calibration::statistics_view<device_memory>& seen,
+MIQ_CUDA_API void correlation(const cuda_executor& exec, const calibration::statistics_view<device_memory>& statistics,
                               matrix_view<float, device_memory> mi,
                               result_ref<correlation_result, device_memory> result,
                               const correlation_options& options = {});
 
 /// The same, returning the result: synchronises with the stream. Takes 32 bytes from the executor's resource.
 MIQ_CUDA_API correlation_result correlation(const cuda_executor& exec,
-                                            const calibration::statistics_view<device_memory>& seen,
+                                            const calibration::statistics_view<device_memory>& statistics,
                                             matrix_view<float, device_memory> mi,
                                             const correlation_options& options = {});
 

@@ -21,7 +21,7 @@ inline namespace MIQ_CUDA_NAMESPACE {
 /// @throws invalid_argument  for shapes and options as on the host
 ///
 /// Does not synchronise, may be captured; allocates only if no workspace is given. Cost: a sort by merging and one pass
-/// by a single lane a channel; then for each pair about 2 sqrt(k T) comparisons a token where channels are independent,
+/// by a single lane per channel; then for each pair about 2 sqrt(k T) comparisons a token where channels are independent,
 /// T at worst, and where values tie and there is noise a pass over the tokens by two lanes.
 MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                       matrix_view<float, device_memory> mi, result_ref<knn_result, device_memory> result,
@@ -32,7 +32,7 @@ MIQ_CUDA_API knn_result knn(const cuda_executor& exec, matrix_view<const float, 
                             matrix_view<float, device_memory> mi, const knn_options& options = {},
                             device_workspace workspace = {});
 
-/// The same for a list of pairs, which is on the host; `mi` holds one value a pair. The list is copied to the device,
+/// The same for a list of pairs, which is on the host; `mi` holds one value per pair. The list is copied to the device,
 /// from memory of the call: not to be captured.
 MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                       std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
@@ -42,7 +42,7 @@ MIQ_CUDA_API knn_result knn(const cuda_executor& exec, matrix_view<const float, 
                             std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
                             const knn_options& options = {}, device_workspace workspace = {});
 
-/// Bytes of the workspace for all pairs: 20 a token and channel, and the larger of 24 a token and channel and 20 a
+/// Bytes of the workspace for all pairs: 20 per token and channel, and the larger of 24 per token and channel and 20 a
 /// token and pair of a batch, of which there are about 2^23.
 MIQ_CUDA_API std::int64_t knn_workspace_bytes(std::int64_t tokens, std::int64_t channels);
 /// The same for a list, of which only the channels that occur count.

@@ -51,7 +51,7 @@ MIQ_CUDA_API target_result shift_target_to_outputs(const cuda_executor& exec,
                                                    matrix_view<float, device_memory> shifted,
                                                    const target_options& options = {}, device_workspace scratch = {});
 
-/// Device memory that `add_target_ridge` needs: at most 512 bytes a column. Host arithmetic.
+/// Device memory that `add_target_ridge` needs: at most 512 bytes per column. Host arithmetic.
 MIQ_CUDA_API std::int64_t target_ridge_workspace_bytes(const cuda_executor& exec, std::int64_t rows,
                                                        std::int64_t columns);
 

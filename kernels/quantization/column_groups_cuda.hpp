@@ -22,7 +22,7 @@ class device_column_groups {
  public:
   device_column_groups() = default;
 
-  /// Takes about 16 bytes a column and 16 a group from the executor's resource, and copies them from pageable host
+  /// Takes about 16 bytes per column and 16 per group from the executor's resource, and copies them from pageable host
   /// memory, so that the runtime may wait for the stream. Not inside a capture.
   /// @param labels  [columns], on the host: the group of each column, 0 ... groups - 1
   /// @param bits    [groups], on the host, 1 to 8

@@ -14,9 +14,9 @@ namespace miq::quantization {
 inline namespace MIQ_CUDA_NAMESPACE {
 
 /// Scratch of `fit_grids` into views, in bytes: the same for all element types. Next to nothing for layouts with a
-/// scale for every row; 8 bytes a column or group for min/max; for `per_group` with a search about 2048 * (candidates +
+/// scale for every row; 8 bytes per column or group for min/max; for `per_group` with a search about 2048 * (candidates +
 /// 1) doubles, or that for every group if there are more (40 candidates by default, 1280 for grids without zero); for
-/// rank-one scales 16 bytes for every column of every 256 rows and 64 KiB a group (8 KiB where there are more than
+/// rank-one scales 16 bytes for every column of every 256 rows and 64 KiB per group (8 KiB where there are more than
 /// 128).
 MIQ_CUDA_API std::int64_t fit_grids_workspace_bytes(std::int64_t rows, const device_column_groups& groups,
                                                     const fit_options& options);
@@ -71,7 +71,7 @@ MIQ_CUDA_API std::int64_t grid_errors_workspace_bytes(std::int64_t rows, const d
 /// As `grid_errors` on the host, of weights in device memory; the widths of `groups` are not read. Sums in double in a
 /// fixed order. Does not allocate if `scratch` is given; does not synchronise; may be captured.
 /// @param widths  on the host, 1 to 8 each
-/// @param errors  [groups, widths], rows one behind the other, written whole
+/// @param errors  [groups, widths], contiguous, written whole
 /// @throws invalid_argument  as on the host, before anything is enqueued
 template <class T>
 void grid_errors_into(const cuda_executor& exec, matrix_view<const T, device_memory> weights,

@@ -188,7 +188,7 @@ TEST_CASE("every strategy keeps the promises of all", "[allocation]") {
     const int maximum = minimum + static_cast<int>(random.below(8));
     const auto budget = random_budget(random, items, minimum, maximum);
     const budget_options options{
-        .how = how, .minimum_bits = minimum, .maximum_bits = maximum, .threshold = random.uniform()};
+        .rule = how, .minimum_bits = minimum, .maximum_bits = maximum, .threshold = random.uniform()};
     const auto result = allocate_bits(items, budget, options);
 
     REQUIRE(result.bits.size() == items.size());
@@ -230,7 +230,7 @@ TEST_CASE("budgets of fractions are kept to the last bit", "[allocation]") {
     const auto budget = trial % 2 == 0 ? total(items, some, cost_of) : random_budget(random, items, 2, 8) + 0.7;
     // Rounding up the counts must not make a budget infeasible by more than itself.
     if (budget < cost_at(items, 2) * (1 + 1e-12)) continue;
-    const auto result = allocate_bits(items, budget, {.how = how});
+    const auto result = allocate_bits(items, budget, {.rule = how});
     long double exact = 0;  // 64 bits of mantissa
     for (std::size_t i = 0; i < items.size(); ++i)
       exact +=
@@ -248,14 +248,14 @@ TEST_CASE("quantile starts from equal shares of the levels", "[allocation]") {
   for (const double importance : {7., 1., 3., 9., 2., 8., 5., 4., 10., 6.}) items.push_back({importance, 64, 0, 0});
   const std::vector<int> expected{6, 2, 3, 8, 2, 6, 4, 3, 8, 4};
   const double budget = 64 * std::accumulate(expected.begin(), expected.end(), 0.0);
-  CHECK(allocate_bits(items, budget, {.how = strategy::quantile}).bits == expected);
+  CHECK(allocate_bits(items, budget, {.rule = strategy::quantile}).bits == expected);
   // One bit less for all but those at the minimum; the four that s = 0 would raise and the budget does not allow.
   const std::vector<int> lower{5, 2, 2, 7, 2, 5, 3, 2, 7, 3};
-  CHECK(allocate_bits(items, 64 * std::accumulate(lower.begin(), lower.end(), 0.0), {.how = strategy::quantile}).bits ==
+  CHECK(allocate_bits(items, 64 * std::accumulate(lower.begin(), lower.end(), 0.0), {.rule = strategy::quantile}).bits ==
         lower);
   // One bit more than that: to the most important.
   const std::vector<int> one_more{5, 2, 2, 7, 2, 5, 3, 2, 8, 3};
-  CHECK(allocate_bits(items, 64 * std::accumulate(one_more.begin(), one_more.end(), 0.0), {.how = strategy::quantile})
+  CHECK(allocate_bits(items, 64 * std::accumulate(one_more.begin(), one_more.end(), 0.0), {.rule = strategy::quantile})
             .bits == one_more);
 }
 
@@ -263,13 +263,13 @@ TEST_CASE("quantile and threshold give ties one start", "[allocation]") {
   const items_t items{{5, 10, 0, 0}, {1, 10, 0, 0}, {5, 10, 0, 0}, {5, 10, 0, 0}, {9, 10, 0, 0}};
   SECTION("quantile") {  // below: 1 of 5 for the three fives, 4 for the nine
     const std::vector<int> expected{3, 2, 3, 3, 8};
-    CHECK(allocate_bits(items, 190, {.how = strategy::quantile}).bits == expected);
+    CHECK(allocate_bits(items, 190, {.rule = strategy::quantile}).bits == expected);
   }
   SECTION("threshold") {  // the nine holds 9 of 25: less than 0.5, so the fives start high, all of them
     const std::vector<int> expected{8, 2, 8, 8, 8};
-    CHECK(allocate_bits(items, 340, {.how = strategy::threshold}).bits == expected);
+    CHECK(allocate_bits(items, 340, {.rule = strategy::threshold}).bits == expected);
     const std::vector<int> strict{2, 2, 2, 2, 8};
-    CHECK(allocate_bits(items, 160, {.how = strategy::threshold, .threshold = 0.36}).bits == strict);
+    CHECK(allocate_bits(items, 160, {.rule = strategy::threshold, .threshold = 0.36}).bits == strict);
   }
 }
 
@@ -277,7 +277,7 @@ TEST_CASE("threshold counts importance over weights", "[allocation]") {
   // Importance per weight 2 and 1, held 2 and 6 of 8: the first is above alone, then the second starts with 2 < 0.5
   // * 8.
   const items_t items{{2, 1, 0, 0}, {1, 6, 0, 0}, {0.5, 4, 0, 0}};
-  CHECK(allocate_bits(items, 8 + 48 + 8, {.how = strategy::threshold}).bits == std::vector<int>{8, 8, 2});
+  CHECK(allocate_bits(items, 8 + 48 + 8, {.rule = strategy::threshold}).bits == std::vector<int>{8, 8, 2});
 }
 
 TEST_CASE("equal importance gives equal bits where the budget allows it", "[allocation]") {
@@ -286,7 +286,7 @@ TEST_CASE("equal importance gives equal bits where the budget allows it", "[allo
   for (int bits = 2; bits <= 8; ++bits) {
     // Greedily, even for items of different sizes, as long as metadata is in proportion.
     const items_t items{{importance, 48, 16, 3}, {importance, 16, 16, 1}, {importance, 80, 16, 5}};
-    CHECK(allocate_bits(items, cost_at(items, bits), {.how = how}).bits == std::vector<int>(3, bits));
+    CHECK(allocate_bits(items, cost_at(items, bits), {.rule = how}).bits == std::vector<int>(3, bits));
   }
 }
 
@@ -302,7 +302,7 @@ TEST_CASE("ties go to fewer bits, then to more importance, then to the lower ind
   }
   SECTION("the lower index") {
     const auto how = GENERATE(strategy::threshold, strategy::quantile, strategy::greedy_budget);
-    CHECK(allocate_bits(items_t(3, {1, 10, 0, 0}), 80, {.how = how}).bits == std::vector<int>{3, 3, 2});
+    CHECK(allocate_bits(items_t(3, {1, 10, 0, 0}), 80, {.rule = how}).bits == std::vector<int>{3, 3, 2});
   }
 }
 
@@ -312,7 +312,7 @@ TEST_CASE("the example of docs/allocation.md", "[allocation]") {
     groups.push_back({.importance = importance, .weights = 64 * 192, .fixed_bits = 64 * 16, .bits_per_bit = 64});
   const double budget = 64 * 768 * 4 + 64 * 4 * (16 + 4);
   const auto check = [&](strategy how, const std::vector<int>& bits, double error) {
-    const auto result = allocate_bits(groups, budget, {.how = how});
+    const auto result = allocate_bits(groups, budget, {.rule = how});
     CHECK(result.bits == bits);
     CHECK(result.expected_error == error);
     CHECK(result.smallest_error == 480);
@@ -326,7 +326,7 @@ TEST_CASE("the example of docs/allocation.md", "[allocation]") {
 TEST_CASE("more budget than can be spent", "[allocation]") {
   const auto how = GENERATE(strategy::threshold, strategy::quantile, strategy::greedy_budget);
   const items_t items{{1, 10, 32, 1}, {0, 10, 32, 1}, {5, 0, 32, 0}, {5, 0, 32, 2}};
-  const auto result = allocate_bits(items, 1e6, {.how = how, .maximum_bits = 6});
+  const auto result = allocate_bits(items, 1e6, {.rule = how, .maximum_bits = 6});
   CHECK(result.bits == std::vector<int>{6, 6, 2, 2});
   CHECK(result.stored_bits == 4 * 32 + 2 * 66 + 2 * 2);
   CHECK(result.smallest_error == result.expected_error);
@@ -334,10 +334,10 @@ TEST_CASE("more budget than can be spent", "[allocation]") {
 
 TEST_CASE("nothing to allocate", "[allocation]") {
   const auto how = GENERATE(strategy::threshold, strategy::quantile, strategy::greedy_budget);
-  const auto nothing = allocate_bits({}, 7, {.how = how});
+  const auto nothing = allocate_bits({}, 7, {.rule = how});
   CHECK(nothing.bits.empty());
   CHECK(nothing.unspent_bits == 7);
-  const auto fixed = allocate_bits(items_t{{1, 5, 0, 0}}, 20, {.how = how, .minimum_bits = 3, .maximum_bits = 3});
+  const auto fixed = allocate_bits(items_t{{1, 5, 0, 0}}, 20, {.rule = how, .minimum_bits = 3, .maximum_bits = 3});
   CHECK(fixed.bits == std::vector<int>{3});
 }
 
@@ -365,8 +365,8 @@ TEST_CASE("bad budgets and items are refused by name", "[allocation]") {
   CHECK(contains(refusal(good, 1000, {.minimum_bits = 0}), "got 0 and 8"));
   CHECK(contains(refusal(good, 1000, {.minimum_bits = 5, .maximum_bits = 4}), "got 5 and 4"));
   CHECK(contains(refusal(good, 1000, {.maximum_bits = 17}), "got 2 and 17"));
-  CHECK(contains(refusal(good, 1000, {.how = strategy::threshold, .threshold = 1.5}), "threshold must be 0 to 1"));
-  CHECK(contains(refusal(good, 1000, {.how = strategy::threshold, .threshold = nan}), "threshold must be 0 to 1"));
-  CHECK(contains(refusal(good, 1000, {.how = strategy::quantile, .levels = {}}), "levels must not be empty"));
-  CHECK(contains(refusal(good, 1000, {.how = strategy::quantile, .levels = {2, 4, 4}}), "levels must ascend"));
+  CHECK(contains(refusal(good, 1000, {.rule = strategy::threshold, .threshold = 1.5}), "threshold must be 0 to 1"));
+  CHECK(contains(refusal(good, 1000, {.rule = strategy::threshold, .threshold = nan}), "threshold must be 0 to 1"));
+  CHECK(contains(refusal(good, 1000, {.rule = strategy::quantile, .levels = {}}), "levels must not be empty"));
+  CHECK(contains(refusal(good, 1000, {.rule = strategy::quantile, .levels = {2, 4, 4}}), "levels must ascend"));
 }

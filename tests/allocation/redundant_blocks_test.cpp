@@ -54,7 +54,7 @@ enum class block_kind {
 /// One way to run the experiment.
 struct setting {
   block_kind kind = block_kind::equicorrelated;
-  double average = 4;            ///< bits a weight
+  double average = 4;            ///< bits per weight
   bool representatives = false;  ///< swept in the order by representatives of the groups, not in the natural one
   bool widened = true;           ///< grids and expected errors for weights as the sweep finds them
 };
@@ -258,7 +258,7 @@ partition same_sizes(const partition& like, const std::vector<std::int64_t>& ord
   return partition(labels);
 }
 
-/// What the ways to group gain over equal bits, in bits a weight: expected and measured.
+/// What the ways to group gain over equal bits, in bits per weight: expected and measured.
 struct gain {
   double expected = 0;
   double measured = 0;

@@ -476,7 +476,7 @@ TEST_CASE("the body of hessian is its formula", "[calibration][body]") {
   }
 }
 
-TEST_CASE("the panels of products lie one behind the other, for all sizes", "[calibration][body]") {
+TEST_CASE("the panels of products are contiguous, for all sizes", "[calibration][body]") {
   for (std::int64_t columns = 1; columns <= 28672; columns += columns < 2100 ? 1 : 97)
     for (const bool symmetric : {false, true}) {
       const body::product_shape shape{columns, symmetric ? columns : 12345, symmetric};

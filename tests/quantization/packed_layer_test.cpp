@@ -378,7 +378,7 @@ TEST_CASE("bytes that are no packed layer are refused, with the reason", "[packe
     bytes[offset(packed_section::mask)] ^= std::byte{1};
     CHECK_THAT(refusal(bytes), contains("the mask keeps"));
     bytes = whole;
-    put<std::uint8_t>(bytes, offset(packed_section::labels), 0xFF);  // 2 bits a column: 3 is no group
+    put<std::uint8_t>(bytes, offset(packed_section::labels), 0xFF);  // 2 bits per column: 3 is no group
     CHECK_THAT(refusal(bytes), contains("label of column 0 must be 0 to 2, got 3"));
     bytes = whole;
     bytes[offset(packed_section::widths) + 7] = std::byte{0x80};

@@ -50,7 +50,7 @@ TEST_CASE("storage of two groups, by hand, for every layout", "[quantization]") 
     CHECK(report.mask_bits == 48);
     CHECK(report.scale_bits == e.scales);
     CHECK(report.zero_bits == e.zeros);
-    CHECK(report.group_index_bits == 8);  // one bit a column tells two groups apart
+    CHECK(report.group_index_bits == 8);  // one bit per column tells two groups apart
     CHECK(report.width_bits == 6);
     CHECK(report.total() == 169 + 48 + e.scales + e.zeros + 8 + 6);
     CHECK(report.bits_per_weight_stored() == report.total() / 48);

@@ -87,7 +87,7 @@ void run_on_lanes(std::int32_t lanes, const Body& body) {
 #endif
 }
 
-/// `lanes` 0: one lane a block by the host's loop, blocks on two threads. Otherwise on that many lanes.
+/// `lanes` 0: one lane per block by the host's loop, blocks on two threads. Otherwise on that many lanes.
 template <class Body>
 void run_on_host(std::int32_t lanes, const Body& body) {
   static const miq::host_executor two({.threads = 2});

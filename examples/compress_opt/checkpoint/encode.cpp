@@ -237,7 +237,7 @@ json compressed_tensors_config(const stored_matrices& matrices, const std::vecto
   struct kind {
     int bits;
     bool symmetric;
-    std::int64_t group_size;  // 0: one scale a row
+    std::int64_t group_size;  // 0: one scale per row
     auto operator<=>(const kind&) const = default;
   };
   std::map<kind, std::vector<std::string>> kinds;

@@ -69,7 +69,7 @@ void require_holds(save_format format, const matrix_traits& traits, const std::s
       refuse("symmetric grids of 1 bit have no level at 0; use 2 bits or more");
     if (traits.groups != 1 && !traits.contiguous)
       refuse(
-          "groups of columns that do not lie one behind the other cannot be stored; use --n_groups 1, or "
+          "groups of columns that are not contiguous cannot be stored; use --n_groups 1, or "
           "--save_format gptq");
   }
 }

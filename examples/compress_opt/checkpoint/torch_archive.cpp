@@ -199,7 +199,7 @@ class torch_archive final : public tensor_source {
     return true;
   }
 
-  /// The elements of a strided view, one behind the other.
+  /// The elements of a strided view, contiguous.
   std::span<const std::byte> gather(const pickled_tensor& tensor, const std::byte* first, std::size_t count,
                                     std::size_t element) {
     gathered_.resize(count * element);

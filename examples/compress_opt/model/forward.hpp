@@ -16,7 +16,7 @@
 
 namespace compress_opt {
 
-/// What enters or leaves a layer for many windows: one row a token, windows one behind the other.
+/// What enters or leaves a layer for many windows: one row per token, windows contiguous.
 struct hidden_states {
   miq::matrix<float> values;  ///< [windows * context, hidden]
   std::int64_t windows = 0;

@@ -58,7 +58,7 @@ struct text_result {
 struct method_report {
   method which = method::dense;
   std::vector<text_result> texts;
-  miq::quantization::storage_report storage;  ///< of all selected matrices; the dense ones count 16 bits a weight
+  miq::quantization::storage_report storage;  ///< of all selected matrices; the dense ones count 16 bits per weight
   double budget_bits = 0;                     ///< what all selected matrices might store; 0 where there is no budget
   double seconds = 0;                         ///< of compression, without evaluation and saving
   std::int64_t peak_bytes = 0;

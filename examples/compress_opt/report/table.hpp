@@ -6,7 +6,7 @@
 
 namespace compress_opt {
 
-/// A row for each method: perplexity on each text, sparsity, stored bits a weight with and without metadata, seconds of
+/// A row for each method: perplexity on each text, sparsity, stored bits per weight with and without metadata, seconds of
 /// compression and peak memory.
 table_cells result_cells(const run_report& run);
 

@@ -11,7 +11,7 @@
 
 namespace compress_opt {
 
-/// Windows of equal length, one behind the other.
+/// Windows of equal length, contiguous.
 struct token_windows {
   std::vector<std::int32_t> ids;
   std::int64_t context = 0;  ///< tokens of a window

@@ -47,7 +47,7 @@ class npy_array {
   std::span<const std::byte> data_;
 };
 
-/// Writes a matrix whose rows lie one behind the other, as version 1.0, `<f4` or `<f8`. The file appears whole or not
+/// Writes a matrix whose rows are contiguous, as version 1.0, `<f4` or `<f8`. The file appears whole or not
 /// at all. @throws examples::input_error
 void write_npy(const std::filesystem::path& file, miq::matrix_view<const float> matrix);
 void write_npy(const std::filesystem::path& file, miq::matrix_view<const double> matrix);

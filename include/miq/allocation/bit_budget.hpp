@@ -50,7 +50,7 @@ MIQ_API double stored_bits(const bit_item& item, int bits);
 /// `quantile`: an item starts at `levels[floor(L * below / n)]`, where `below` of the n items are less important.
 /// Equally important items start equal in both. Then both are scaled into the budget by one rule: to all starting
 /// widths the largest whole number is added (widths clamped to minimum and maximum) that the budget allows; what then
-/// still fits is spent in rounds of one bit an item, most important first, ties to the lower index.
+/// still fits is spent in rounds of one bit per item, most important first, ties to the lower index.
 ///
 /// For every strategy:
 /// - the budget is never exceeded, and what is left is smaller than the cheapest bit that could still be added. Both

@@ -14,7 +14,7 @@ enum class strategy {
 
 /// What `allocate_bits` may be asked for.
 struct budget_options {
-  strategy how = strategy::greedy_budget;
+  strategy rule = strategy::greedy_budget;
   int minimum_bits = 2;                    ///< at least 1
   int maximum_bits = 8;                    ///< at most 16
   double threshold = 0.5;                  ///< `threshold` only: the share of importance that starts high, 0 to 1

@@ -15,7 +15,7 @@ namespace miq::allocation {
 ///
 /// For Gaussian columns of mean 0 it is mutual information: `1 / U_jj^2 = H_jj exp(-2 I(X_j; later columns))`, I in
 /// nats (Cover & Thomas 2006, section 8.5, without damping). A uniform grid's error falls by 4 = exp(2 ln 2) with every
-/// bit, so a column of which the later ones know I nats can be stored with `I / ln 2` bits a weight less for the same
+/// bit, so a column of which the later ones know I nats can be stored with `I / ln 2` bits per weight less for the same
 /// loss: redundancy in nats, divided by ln 2, is what bits save.
 struct column_costs {
   std::vector<double> conditional_variance;  ///< 1 / U_jj^2: what a squared error of 1 costs, twice

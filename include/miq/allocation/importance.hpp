@@ -15,7 +15,7 @@ namespace miq::allocation {
 ///
 /// @param exec     where to run; all work goes to its stream. Allocates 7 c doubles from the executor at most.
 /// @param weights  [rows, c]; may be an empty view for the measures that do not read it (amplitude, hessian, variance)
-/// @param seen     variances (the covariance's diagonal), means and mean amplitudes of c columns, at least 1 token
+/// @param statistics     variances (the covariance's diagonal), means and mean amplitudes of c columns, at least 1 token
 /// @param out      [c], written whole, finite and not negative
 /// @throws invalid_argument  on a shape that does not fit, a weight or statistic that is not finite (row and column are
 ///                           named), a mix that is negative, not finite or all zero, or an `out` that overlaps an
@@ -24,7 +24,7 @@ namespace miq::allocation {
 /// Cost: reads the weights once. Sums in double, rows ascending: the same to the bit for every number of threads.
 template <executor Exec>
 void importance(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
-                const calibration::statistics_view<memory_of<Exec>>& seen, importance_measure measure,
+                const calibration::statistics_view<memory_of<Exec>>& statistics, importance_measure measure,
                 vector_view<float, memory_of<Exec>> out, const importance_mix& mix = {});
 
 /// What is done about a covariance that cannot be inverted.
@@ -39,7 +39,7 @@ enum class shrinkage {
 struct redundancy_options {
   /// `estimated` (the default) shrinks only where it must: with tokens <= live columns, or without an inverse.
   /// `none` refuses those cases; `given` always uses `share`. `raised` cannot be asked for.
-  shrinkage how = shrinkage::estimated;
+  shrinkage rule = shrinkage::estimated;
   double share = 0;  ///< `given` only: lambda, 0 to 1
 };
 
@@ -71,7 +71,7 @@ struct redundancy_result {
 /// columns, whatever their covariance; it is in the result and not subtracted.
 ///
 /// @param exec  where to run. Allocates 2 c^2 doubles from the executor. Synchronises: the ladder decides on the host.
-/// @param seen  covariance [c, c] of at least 2 tokens, of which the upper triangle is read; minimum and maximum, where
+/// @param statistics  covariance [c, c] of at least 2 tokens, of which the upper triangle is read; minimum and maximum, where
 ///              they are given, decide which columns are constant
 /// @param nats  [c], written whole, not negative
 /// @throws invalid_argument  on a shape that does not fit, a covariance that is not finite or has a negative diagonal,
@@ -81,7 +81,7 @@ struct redundancy_result {
 ///
 /// Cost: 2/3 c^3 flops in double for each step of the ladder. The same to the bit for every number of threads.
 template <executor Exec>
-redundancy_result redundancy_given_others(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+redundancy_result redundancy_given_others(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                                           vector_view<float, memory_of<Exec>> nats,
                                           const redundancy_options& options = {});
 
@@ -93,7 +93,7 @@ enum class group_reduction {
 
 /// Importance of groups of columns.
 ///
-/// @param exec     where to run. Allocates 2 doubles a group; on the host it runs on the calling thread.
+/// @param exec     where to run. Allocates 2 doubles per group; on the host it runs on the calling thread.
 /// @param columns  [c] importances of columns
 /// @param labels   [c] group of every column, 0 to groups - 1, as `grouping::partition::labels()` gives them
 /// @param out      [groups], written whole; its size says how many groups there are

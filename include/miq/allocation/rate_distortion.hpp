@@ -18,7 +18,7 @@ struct rate_option {
   double distortion = 0;   ///< what it loses; finite, not negative
 };
 
-/// Items and their options, one item behind the other. 16 bytes an option and 8 an item.
+/// Items and their options, one item behind the other. 16 bytes an option and 8 per item.
 class rate_curves {
  public:
   /// Appends an item. @throws invalid_argument if there are no options, or one is not as `rate_option` says (the item,

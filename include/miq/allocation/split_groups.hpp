@@ -46,7 +46,7 @@ struct split_result {
 /// A second call with the result's groups divides in up to four, and so on.
 ///
 /// @param groups       of the c columns
-/// @param budget_bits  for all columns and parts. Group indices, `ceil(log2 parts)` bits a column, are not counted:
+/// @param budget_bits  for all columns and parts. Group indices, `ceil(log2 parts)` bits per column, are not counted:
 ///                     take off what twice as many groups would need (or as many as there are widths, if that is what
 ///                     is stored)
 /// @throws invalid_argument  if an input is not as described, or the budget is below what whole groups store at the

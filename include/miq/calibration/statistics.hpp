@@ -55,14 +55,14 @@ struct statistics {
 /// `H = 2/n sum x x^T = 2 (C + m m^T)` (Frantar and Alistarh 2023, section 3; n counts tokens).
 ///
 /// @param exec     where to run; does not allocate, does not synchronise
-/// @param seen     covariance [c, c] and mean [c] of at least 1 token
+/// @param statistics     covariance [c, c] and mean [c] of at least 1 token
 /// @param hessian  [c, c], written whole, symmetric to the bit. The row and column of a dead column are 0.
 /// @throws invalid_argument  if shapes differ, no token was seen, or `hessian` overlaps the covariance; `hessian` is
 ///                           untouched
 ///
 /// Cost: reads and writes c^2 floats once. Each element is computed in double and rounded once.
 template <executor Exec>
-void hessian(const Exec& exec, const statistics_view<memory_of<Exec>>& seen,
+void hessian(const Exec& exec, const statistics_view<memory_of<Exec>>& statistics,
              matrix_view<float, memory_of<Exec>> hessian);
 
 }  // namespace miq::calibration

@@ -13,7 +13,7 @@
 
 namespace miq {
 
-/// A row-major host matrix that owns its memory: 64-byte aligned, rows one behind the other, elements
+/// A row-major host matrix that owns its memory: 64-byte aligned, rows contiguous, elements
 /// value-initialised. Memory comes from a `std::pmr::memory_resource`, the default one unless another is given. Copies
 /// are deep and use the default resource, as the standard's polymorphic containers do.
 template <class T>

@@ -20,7 +20,7 @@ struct device_memory {};
 
 namespace detail {
 
-/// Elements one behind the other: the standard's containers, or an Eigen vector without stride (whose iterators do not
+/// Contiguous elements: the standard's containers, or an Eigen vector without stride (whose iterators do not
 /// say so).
 template <class Container>
 concept contiguous = std::contiguous_iterator<decltype(std::begin(std::declval<Container&>()))> || requires {
@@ -30,7 +30,7 @@ concept contiguous = std::contiguous_iterator<decltype(std::begin(std::declval<C
 
 }  // namespace detail
 
-/// `size` elements one behind the other. Does not own them; as cheap to copy as a pointer.
+/// `size` contiguous elements. Does not own them; as cheap to copy as a pointer.
 template <class T, class Space = host_memory>
 class vector_view {
  public:
@@ -45,7 +45,7 @@ class vector_view {
   }
 
   /// From contiguous host containers: `std::vector`, `std::array`, `std::span`, Eigen vectors. Not from matrices, nor
-  /// from a column of a row-major one, whose elements do not lie one behind the other.
+  /// from a column of a row-major one, whose elements are not contiguous.
   template <class U, std::size_t Extent>
   requires(std::same_as<Space, host_memory>&& std::convertible_to<U (*)[], T (*)[]>) constexpr vector_view(
       std::span<U, Extent> elements)
@@ -91,7 +91,7 @@ class matrix_view {
 
   constexpr matrix_view() = default;
 
-  /// A matrix whose rows lie one behind the other.
+  /// A matrix whose rows are contiguous.
   constexpr matrix_view(T* data, std::int64_t rows, std::int64_t columns) : matrix_view(data, rows, columns, columns) {}
 
   /// @param leading  distance between the first elements of two rows, in elements, at least `columns`

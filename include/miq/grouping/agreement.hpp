@@ -33,17 +33,17 @@ double adjusted_rand_index(const Exec& exec, const partition& a, const partition
 /// @param exec  where to run (on one thread)
 /// @param a     [n], any numbers; only which are equal matters
 /// @param b     [n]
-/// @param how   arithmetic, geometric, minimum or maximum
-/// @throws invalid_argument  if the lengths differ or `how` is none of these
+/// @param rule  arithmetic, geometric, minimum or maximum
+/// @throws invalid_argument  if the lengths differ or `rule` is none of these
 ///
 /// Allocates about 40 n bytes. Synchronises. Cost: n log n. Symmetric to the bit; independent of the labels' names.
 template <executor Exec>
 double normalised_information(const Exec& exec, vector_view<const std::int32_t, memory_of<Exec>> a,
                               vector_view<const std::int32_t, memory_of<Exec>> b,
-                              information::normalisation how = information::normalisation::arithmetic);
+                              information::normalisation rule = information::normalisation::arithmetic);
 template <executor Exec>
 double normalised_information(const Exec& exec, const partition& a, const partition& b,
-                              information::normalisation how = information::normalisation::arithmetic);
+                              information::normalisation rule = information::normalisation::arithmetic);
 
 }  // namespace miq::grouping
 

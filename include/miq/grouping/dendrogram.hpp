@@ -22,7 +22,7 @@ struct cluster_merge {
   friend bool operator==(const cluster_merge&, const cluster_merge&) = default;
 };
 
-/// The n - 1 merges of n columns, lowest first. Immutable; lives on the host. Copies are deep. 32 bytes a column.
+/// The n - 1 merges of n columns, lowest first. Immutable; lives on the host. Copies are deep. 32 bytes per column.
 class dendrogram {
  public:
   /// No columns.

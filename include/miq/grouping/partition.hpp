@@ -12,7 +12,7 @@ namespace miq::grouping {
 /// A division of `columns` columns into `groups` groups: every column has one label in 0 .. groups-1, and every label
 /// is used. Immutable; lives on the host, whatever computed it. Copies are deep.
 ///
-/// Memory: 4 bytes a column for the labels, 8 a column for the permutation, 8 a group for the offsets.
+/// Memory: 4 bytes per column for the labels, 8 per column for the permutation, 8 per group for the offsets.
 class partition {
  public:
   /// No columns, no groups.

@@ -17,7 +17,7 @@ namespace miq::grouping {
 /// @param groups  of n columns
 /// @throws invalid_argument  if `mi` is not square and finite, or does not match `groups`
 ///
-/// Allocates 1024 bytes a group. Synchronises. Cost: reads `mi` twice; n^2 additions in double precision.
+/// Allocates 1024 bytes per group. Synchronises. Cost: reads `mi` twice; n^2 additions in double precision.
 /// Deterministic, the same to the bit for every number of threads.
 template <executor Exec>
 group_information describe_groups(const Exec& exec, matrix_view<const float, memory_of<Exec>> mi,

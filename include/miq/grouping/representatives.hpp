@@ -47,7 +47,7 @@ struct representatives_result {
 /// @param weights  [c] or empty: finite, not negative
 /// @throws invalid_argument  if that does not hold
 ///
-/// Cost: m^3 / 3 multiply-adds a group of m columns, in blocks; groups in parallel, or the blocks of one.
+/// Cost: m^3 / 3 multiply-adds per group of m columns, in blocks; groups in parallel, or the blocks of one.
 /// Deterministic, the same to the bit for every number of threads.
 template <executor Exec>
 representatives_result order_by_representatives(const Exec& exec, matrix_view<const float, memory_of<Exec>> hessian,

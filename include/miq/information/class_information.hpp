@@ -42,7 +42,7 @@ struct class_information_result : estimate_result {
 /// only through their order, and only where values tie.
 ///
 /// @param exec      where to run
-/// @param labels    one a token, any values
+/// @param labels    one per token, any values
 /// @param samples   [tokens, channels], at least 2 tokens, at most 2^24
 /// @param mi        [channels]; 0 for a constant channel, and for all if fewer than two labels occur twice
 /// @param progress  called on this thread; may cancel, `mi` is then unspecified
@@ -50,7 +50,7 @@ struct class_information_result : estimate_result {
 ///                           infinite (the message names the channel); `mi` is untouched
 /// @throws cancelled         if `progress` returns false
 ///
-/// Cost: one sort a channel, T (k + 1) comparisons, 2 T binary searches. Allocates about 32 bytes a token and thread.
+/// Cost: one sort a channel, T (k + 1) comparisons, 2 T binary searches. Allocates about 32 bytes per token and thread.
 /// Deterministic, and independent of the number of threads.
 template <executor Exec>
 class_information_result class_information(const Exec& exec, vector_view<const std::int32_t, memory_of<Exec>> labels,

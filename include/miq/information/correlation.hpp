@@ -16,7 +16,7 @@ namespace miq::information {
 /// otherwise what a linear predictor can see).
 ///
 /// @param exec   where to run; all work goes to its stream. Allocates 8 c bytes on the host, does not synchronise.
-/// @param seen   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper triangle
+/// @param statistics   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper triangle
 ///               of the covariance is read.
 /// @param mi     [c, c], written whole, symmetric to the bit; the diagonal is 0
 /// @param result one object in the executor's memory
@@ -29,21 +29,21 @@ namespace miq::information {
 /// formula's, for the given covariance, to 1 unit in the last place of float. At independence the estimate has the bias
 /// `1/2 (psi((n-1)/2) - psi((n-2)/2))`, about 1/(2 n) nats for n tokens.
 template <executor Exec>
-void correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+void correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                  matrix_view<float, memory_of<Exec>> mi, result_ref<correlation_result, memory_of<Exec>> result,
                  const correlation_options& options = {});
 
 /// The same, returning the result: synchronises with the stream.
 template <executor Exec>
-correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                                matrix_view<float, memory_of<Exec>> mi, const correlation_options& options = {});
 
-/// The same for the listed pairs of columns: O(1) a pair, the same bits as in the matrix; a channel with itself gives
+/// The same for the listed pairs of columns: O(1) per pair, the same bits as in the matrix; a channel with itself gives
 /// 0.
 ///
 /// @param mi  [pairs.size()]
 template <executor Exec>
-correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                                std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
                                const correlation_options& options = {});
 
@@ -61,7 +61,7 @@ correlation_result correlation(const Exec& exec, matrix_view<const float, memory
                                const progress_callback& progress = {});
 
 /// The same for the listed pairs. Sums are in double and in another order than for all pairs, so that values agree to
-/// about 1e-6 of |rho|. Cost: T multiply-adds a pair. Allocates 4 T bytes for each channel that occurs.
+/// about 1e-6 of |rho|. Cost: T multiply-adds per pair. Allocates 4 T bytes for each channel that occurs.
 template <executor Exec>
 correlation_result correlation(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                                std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
@@ -77,13 +77,13 @@ double correlation(const Exec& exec, vector_view<const float, memory_of<Exec>> x
 /// the mutual information it depends on the channel's unit.
 ///
 /// @param exec       where to run. Does not allocate, does not synchronise.
-/// @param seen       covariance (its diagonal), minimum, maximum and token count, at least 2 tokens
+/// @param statistics       covariance (its diagonal), minimum, maximum and token count, at least 2 tokens
 /// @param entropies  [c]
 /// @throws invalid_argument  if shapes differ or fewer than 2 tokens were seen; `entropies` is untouched
 ///
 /// Cost: c logarithms. Bias about -1/n nats for n tokens.
 template <executor Exec>
-void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                       vector_view<float, memory_of<Exec>> entropies);
 
 /// The same of samples [T, c], T >= 2, in a pass of its own. Does not allocate. No option matters.

@@ -49,7 +49,7 @@ histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<
 /// at once: with B the most used bins among these, and without the tokens of its own most frequent bin, 4 B T / 512
 /// logical instructions on 512 bits for each of them (with AVX-512; 2 to 4 times as many on 256 or 128 bits), and B^2
 /// table lookups. Pairs of channels with more than 64 used bins cost T increments of counters. Allocates T bytes a
-/// channel, half as much again where 16 bins are used (three quarters: 64), up to 68 T bytes a thread while bins are
+/// channel, half as much again where 16 bins are used (three quarters: 64), up to 68 T bytes per thread while bins are
 /// made, and about 12 T bytes and B KB a thread while pairs are counted (B^2 KB with `james_stein`).
 template <executor Exec>
 histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
@@ -60,7 +60,7 @@ histogram_result histogram(const Exec& exec, matrix_view<const float, memory_of<
 ///
 /// @param entropies  [c]; of a constant channel 0, or minus infinity if differential
 /// @throws invalid_argument  as `histogram` does
-/// Cost: T c, and sorting where bins need it. Allocates T bytes a channel. Synchronises.
+/// Cost: T c, and sorting where bins need it. Allocates T bytes per channel. Synchronises.
 template <executor Exec>
 histogram_result histogram_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                                    vector_view<float, memory_of<Exec>> entropies, const histogram_options& options = {},

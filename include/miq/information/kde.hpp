@@ -29,11 +29,11 @@ namespace miq::information {
 /// a matrix.
 ///
 /// @param exec  where to run
-/// @param x, y  one value a token, the same number of tokens: at least 2; fewer than 100 are few (`few_tokens` below)
+/// @param x, y  one value per token, the same number of tokens: at least 2; fewer than 100 are few (`few_tokens` below)
 /// @returns the estimate; 0 if a channel is constant. A channel and itself: finite, limited by the kernels' width
 /// @throws invalid_argument  if sizes differ, tokens are too few, a value is NaN or infinite, or the rule is none
 ///
-/// Cost: 4 T^2 exponentials, each channel on one thread. Allocates 8 bytes a token, and 8 more for each thread.
+/// Cost: 4 T^2 exponentials, each channel on one thread. Allocates 8 bytes per token, and 8 more for each thread.
 /// Deterministic.
 template <executor Exec>
 double kde(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector_view<const float, memory_of<Exec>> y,
@@ -43,13 +43,13 @@ double kde(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector
 ///
 /// @param samples   [tokens, channels]
 /// @param pairs     columns of `samples`, in either order; a channel paired with itself gives 0
-/// @param mi        one value a pair
+/// @param mi        one value per pair
 /// @param progress  called on this thread; may cancel, `mi` is then unspecified
 /// @throws invalid_argument  as above, or if a pair is out of range or `mi` has another size; `mi` is untouched. The
 ///                           message names the channel that holds NaN or infinity
 /// @throws cancelled         if `progress` returns false
 ///
-/// Cost: T^2 exponentials a channel and 2 T^2 a pair: for most pairs of many channels, ask for all. Allocates 4 bytes a
+/// Cost: T^2 exponentials a channel and 2 T^2 per pair: for most pairs of many channels, ask for all. Allocates 4 bytes a
 /// token and channel that occurs. Deterministic, and independent of the number of threads.
 template <executor Exec>
 kde_result kde(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples, std::span<const channel_pair> pairs,
@@ -61,7 +61,7 @@ kde_result kde(const Exec& exec, matrix_view<const float, memory_of<Exec>> sampl
 /// @param mi  [channels, channels], written whole, symmetric to the bit; the diagonal is 0. Must not overlap `samples`
 ///
 /// Cost: for each token the product of the channels' kernel rows [c, T] with themselves: T^2 c^2 / 2 multiplications
-/// and additions, T^2 c (c / 128 + 1) exponentials, T c^2 / 2 logarithms. Allocates 4 bytes a token and channel, and
+/// and additions, T^2 c (c / 128 + 1) exponentials, T c^2 / 2 logarithms. Allocates 4 bytes per token and channel, and
 /// 400 KB a thread. Errors as above.
 template <executor Exec>
 kde_result kde(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,

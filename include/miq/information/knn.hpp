@@ -29,7 +29,7 @@ namespace miq::information {
 /// alone, in a list or in a matrix.
 ///
 /// @param exec  where to run
-/// @param x, y  one value a token, the same number of tokens: at least k + 1, at most 2^24; fewer than 100 or 20 k are
+/// @param x, y  one value per token, the same number of tokens: at least k + 1, at most 2^24; fewer than 100 or 20 k are
 ///              few (`few_tokens` of the other entries)
 /// @returns the estimate, which may be negative: at independence it scatters around 0 by about 0.8/sqrt(T) for
 ///          k = 3 (measured). 0 if a channel is constant; without ties psi(T) - psi(k) at most (first), which is what
@@ -38,7 +38,7 @@ namespace miq::information {
 ///                           range
 ///
 /// Cost: two sorts, then on average about T sqrt(k) log T; T^2 for points without a local scale (outliers of outliers).
-/// Allocates about 80 bytes a token. Runs on the calling thread. Deterministic.
+/// Allocates about 80 bytes per token. Runs on the calling thread. Deterministic.
 template <executor Exec>
 double knn(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector_view<const float, memory_of<Exec>> y,
            const knn_options& options = {});
@@ -47,14 +47,14 @@ double knn(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector
 ///
 /// @param samples   [tokens, channels]
 /// @param pairs     columns of `samples`, in either order; a channel paired with itself gives 0
-/// @param mi        one value a pair
+/// @param mi        one value per pair
 /// @param progress  called on this thread; may cancel, `mi` is then unspecified
 /// @throws invalid_argument  as above, or if a pair is out of range or `mi` has another size; `mi` is untouched. The
 ///                           message names the channel that holds NaN or infinity
 /// @throws cancelled         if `progress` returns false
 ///
-/// Cost: one sort a channel, then as above for each pair. Allocates 12 bytes a token and channel that occurs in `pairs`
-/// (20 where values tie), and 24 bytes a token and thread. Deterministic, and independent of the number of threads.
+/// Cost: one sort a channel, then as above for each pair. Allocates 12 bytes per token and channel that occurs in `pairs`
+/// (20 where values tie), and 24 bytes per token and thread. Deterministic, and independent of the number of threads.
 template <executor Exec>
 knn_result knn(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples, std::span<const channel_pair> pairs,
                vector_view<float, memory_of<Exec>> mi, const knn_options& options = {},

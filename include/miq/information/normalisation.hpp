@@ -17,7 +17,7 @@ namespace miq::information {
 /// @param mi         [c, c], finite, in nats; only the upper triangle without the diagonal is read
 /// @param entropies  [c], in nats; may be empty for `none`, `correlation` and `information_coefficient`. Of a constant
 ///                   channel it may be 0 or minus infinity, provided that all of its information is 0.
-/// @param how        which normalisation
+/// @param rule       which normalisation
 /// @param out        [c, c], written whole, symmetric to the bit; the diagonal is 0
 /// @throws invalid_argument  if shapes differ, `out` overlaps `mi`, a value of `mi` is not finite, or an entropy is
 ///                           needed and missing, NaN, +infinity, negative, or not positive while the channel has
@@ -27,7 +27,7 @@ namespace miq::information {
 /// unit in the last place of float.
 template <executor Exec>
 normalisation_result normalise(const Exec& exec, matrix_view<const float, memory_of<Exec>> mi,
-                               vector_view<const float, memory_of<Exec>> entropies, normalisation how,
+                               vector_view<const float, memory_of<Exec>> entropies, normalisation rule,
                                matrix_view<float, memory_of<Exec>> out);
 
 }  // namespace miq::information

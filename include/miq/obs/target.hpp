@@ -57,7 +57,7 @@ target_result shift_target(const Exec& exec, const weights_view<memory_of<Exec>>
 /// @param hessian  [c, c], finite
 /// @param share    finite, not negative
 /// @throws invalid_argument  for shapes that do not fit or values out of range; `hessian` is untouched
-/// Cost: reads the weights once. Host, one thread, in double. Allocates 8 bytes a column.
+/// Cost: reads the weights once. Host, one thread, in double. Allocates 8 bytes per column.
 template <executor Exec>
 void add_target_ridge(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
                       matrix_view<float, memory_of<Exec>> hessian, double share);

@@ -14,7 +14,7 @@ namespace miq::quantization {
 enum class grid_symmetry {
   asymmetric,  ///< 2^b levels; the range always contains 0, and 0 is a level
   symmetric,   ///< levels -(2^(b-1) - 1) ... 2^(b-1) - 1 times the scale; with b = 1 the two levels -scale/2, +scale/2
-  zero_free    ///< 2^(b-1) levels on either side of 0, which is none: for weights kept by a mask that is stored
+  zero_free    ///< 2^(b-1) levels on either side of 0 and none at 0: for weights kept by a mask that is stored
 };
 
 /// How a scale is stored, and therefore how it is rounded and counted.

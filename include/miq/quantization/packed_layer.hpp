@@ -20,10 +20,10 @@ namespace miq::quantization {
 
 /// The sections of a packed layer, in the order of the file.
 enum class packed_section {
-  widths,       ///< 3 bits a group: its width less 1; where there are several groups
-  labels,       ///< ceil(log2 groups) bits a column: its group; where columns share groups out of several
+  widths,       ///< 3 bits per group: its width less 1; where there are several groups
+  labels,       ///< ceil(log2 groups) bits per column: its group; where columns share groups out of several
   permutation,  ///< reserved, always empty
-  mask,         ///< 1 bit a weight, row-major: 1 where it is kept; where anything is masked
+  mask,         ///< 1 bit per weight, row-major: 1 where it is kept; where anything is masked
   scales,       ///< in their format, row-major
   row_factors,  ///< in the scales' format; rank-one layouts only
   zeros,        ///< in their group's width; none for symmetric grids
@@ -83,7 +83,7 @@ class packed_layer_view {
   /// @param bytes  the whole layer, no more and no less
   /// @throws invalid_argument  if it is not a packed layer, truncated, inconsistent or of a later version; the message
   ///                           says what was expected and what came
-  /// Reads all bytes once, about 2 ns a weight. Allocates about five bytes a column and nine a group; a layer has at
+  /// Reads all bytes once, about 2 ns a weight. Allocates about five bytes per column and nine a group; a layer has at
   /// most eight weights for each of its bytes, so that no small file asks for much memory.
   explicit packed_layer_view(std::span<const std::byte> bytes);
 

@@ -40,7 +40,7 @@ template <executor Exec>
 void unpack_codes(const Exec& exec, vector_view<const std::uint32_t, memory_of<Exec>> words, int bits,
                   vector_view<std::uint8_t, memory_of<Exec>> codes);
 
-/// Packs the codes of kept weights alone, one behind the other in their order.
+/// Packs the codes of kept weights alone, contiguous in their order.
 ///
 /// @param exec   where to run (on the calling thread). Does not allocate.
 /// @param codes  each kept one below 2^bits; what stands at masked places is not looked at

@@ -14,11 +14,11 @@ struct storage_report {
   std::int64_t weights = 0;     ///< rows * columns
   std::int64_t kept = 0;        ///< weights that the mask keeps
   double code_bits = 0;         ///< of kept weights: the width of their column, or 16 where nothing was quantised
-  double mask_bits = 0;         ///< a bitmap of 1 bit a weight where anything is masked
+  double mask_bits = 0;         ///< a bitmap of 1 bit per weight where anything is masked
   double scale_bits = 0;        ///< 8, 16 or 32 a scale or factor of a scale
   double zero_bits = 0;         ///< the group's width a zero point (or gap); none for symmetric grids
   double group_index_bits = 0;  ///< ceil(log2 groups) a column, where several columns share a group out of several
-  double width_bits = 0;        ///< 3 a group (widths 1 to 8), where there is more than one group
+  double width_bits = 0;        ///< 3 per group (widths 1 to 8), where there is more than one group
 
   double total() const { return code_bits + mask_bits + metadata_bits(); }
   /// Everything but codes and mask.

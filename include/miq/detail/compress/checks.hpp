@@ -1,4 +1,4 @@
-// What can be said against options and inputs of `compress` before any work is done.
+// Validates options and inputs of `compress` before any work is done.
 #pragma once
 
 #include <algorithm>
@@ -87,7 +87,7 @@ inline grouping::information_grouping_options grouping_options_of(std::int64_t c
   return how;
 }
 
-/// What can be said against a grouping by information before any work is done.
+/// Validates a grouping by information before any work is done.
 inline void check_information_options(std::int64_t columns, std::int64_t sample_tokens, std::int64_t sample_columns,
                                       const compress_options& options) {
   if (!std::holds_alternative<information::correlation_options>(options.estimator)) {

@@ -86,7 +86,7 @@ void grid_errors_into(const cuda_executor& exec, matrix_view<const T, device_mem
   require(options.range == range_rule::clip_search, "grid_errors: range must be range_rule::clip_search");
   auto given = detail::device_fit_arguments("grid_errors", weights, groups, options, column_weights, kept);
   require(errors.rows() == groups.groups() && errors.columns() == count && errors.contiguous(),
-          "grid_errors: errors must be ", shape_text(groups.groups(), count), ", rows one behind the other, got ",
+          "grid_errors: errors must be ", shape_text(groups.groups(), count), ", contiguous, got ",
           shape_text(errors.rows(), errors.columns()));
   const detail::fit_layout layout(weights.rows(), given.table, options, true);
   const miq::detail::device_scratch memory("grid_errors", layout.all, scratch, exec.stream(), exec.resource());

@@ -209,12 +209,12 @@ inline void require_valid(std::span<const bit_item> items, double budget_bits, c
           "allocate_bits: bits must satisfy 1 <= minimum_bits <= maximum_bits <= 16, got ", options.minimum_bits,
           " and ", options.maximum_bits);
   require(
-      options.how == strategy::threshold || options.how == strategy::quantile || options.how == strategy::greedy_budget,
-      "allocate_bits: how is not a strategy, got ", static_cast<int>(options.how));
-  if (options.how == strategy::threshold)
+      options.rule == strategy::threshold || options.rule == strategy::quantile || options.rule == strategy::greedy_budget,
+      "allocate_bits: rule is not a strategy, got ", static_cast<int>(options.rule));
+  if (options.rule == strategy::threshold)
     require(options.threshold >= 0 && options.threshold <= 1, "allocate_bits: threshold must be 0 to 1, got ",
             options.threshold);
-  if (options.how == strategy::quantile) {
+  if (options.rule == strategy::quantile) {
     require(!options.levels.empty(), "allocate_bits: levels must not be empty");
     for (std::size_t k = 1; k < options.levels.size(); ++k)
       require(options.levels[k - 1] < options.levels[k], "allocate_bits: levels must ascend, got ",
@@ -257,11 +257,11 @@ MIQ_API budget_result allocate_bits(std::span<const bit_item> given, double budg
   detail::require_feasible(items, budget_bits, options);
   auto greedy = detail::spend_greedily(items, budget_bits, options);
   budget_result result;
-  if (options.how == strategy::greedy_budget) {
+  if (options.rule == strategy::greedy_budget) {
     result.bits = std::move(greedy.bits);
   } else {
     const auto order = detail::by_importance(items);
-    const auto start = options.how == strategy::threshold ? detail::start_by_threshold(items, order, options)
+    const auto start = options.rule == strategy::threshold ? detail::start_by_threshold(items, order, options)
                                                           : detail::start_by_quantile(items, order, options);
     result.bits = detail::scale_into_budget(items, order, start, budget_bits, options);
   }

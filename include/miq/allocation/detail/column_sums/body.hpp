@@ -59,7 +59,7 @@ struct column_sums_body {
   }
 };
 
-/// Adds the tiles' sums, tiles ascending. One sum of one column a lane.
+/// Adds the tiles' sums, tiles ascending. One sum of one column per lane.
 struct join_sums_body {
   static constexpr int lanes = 256;
 

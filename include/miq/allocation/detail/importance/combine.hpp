@@ -11,7 +11,7 @@
 
 namespace miq::allocation::detail {
 
-/// What importances are made of, on the host, a value a column; the last two only for measures that read weights.
+/// What importances are made of, on the host, a value per column; the last two only for measures that read weights.
 struct importance_sources {
   std::span<const float> variance;
   const float* mean;

@@ -25,7 +25,7 @@ namespace detail {
 template <class Space>
 struct importance_arguments {
   matrix_view<const float, Space> weights;
-  const calibration::statistics_view<Space>& seen;
+  const calibration::statistics_view<Space>& statistics;
   importance_measure measure;
   vector_view<float, Space> out;
   const importance_mix& mix;
@@ -33,7 +33,7 @@ struct importance_arguments {
 
 template <class Space>
 struct redundancy_arguments {
-  const calibration::statistics_view<Space>& seen;
+  const calibration::statistics_view<Space>& statistics;
   vector_view<float, Space> nats;
   const redundancy_options& options;
 };
@@ -59,25 +59,25 @@ bool overlap(const vector_view<A>& a, const matrix_view<B>& b) {
 }
 
 /// Checks the statistics that this folder reads, before anything is written.
-inline void require_statistics(const char* function, const calibration::statistics_view<>& seen,
+inline void require_statistics(const char* function, const calibration::statistics_view<>& statistics,
                                std::int64_t least_tokens) {
   using miq::detail::require;
-  const auto c = seen.covariance.columns();
-  require(c > 0 && seen.covariance.rows() == c, function, ": seen.covariance must be square and not empty, got ",
-          miq::detail::shape_text(seen.covariance.rows(), c));
-  require(seen.tokens >= least_tokens, function, ": seen must hold at least ", least_tokens, " tokens, got ",
-          seen.tokens);
+  const auto c = statistics.covariance.columns();
+  require(c > 0 && statistics.covariance.rows() == c, function, ": statistics.covariance must be square and not empty, got ",
+          miq::detail::shape_text(statistics.covariance.rows(), c));
+  require(statistics.tokens >= least_tokens, function, ": statistics must hold at least ", least_tokens, " tokens, got ",
+          statistics.tokens);
   for (std::int64_t j = 0; j < c; ++j)
-    require(std::isfinite(seen.covariance(j, j)) && seen.covariance(j, j) >= 0, function, ": variance of column ", j,
-            " must be finite and not negative, got ", seen.covariance(j, j));
+    require(std::isfinite(statistics.covariance(j, j)) && statistics.covariance(j, j) >= 0, function, ": variance of column ", j,
+            " must be finite and not negative, got ", statistics.covariance(j, j));
 }
 
 inline void require_apart(const char* function, const char* output, const vector_view<float>& out,
-                          const calibration::statistics_view<>& seen) {
-  miq::detail::require(!overlap(out, seen.covariance) && !overlap(out, seen.mean) &&
-                           !overlap(out, seen.mean_absolute) && !overlap(out, seen.minimum) &&
-                           !overlap(out, seen.maximum),
-                       function, ": ", output, " must not overlap seen");
+                          const calibration::statistics_view<>& statistics) {
+  miq::detail::require(!overlap(out, statistics.covariance) && !overlap(out, statistics.mean) &&
+                           !overlap(out, statistics.mean_absolute) && !overlap(out, statistics.minimum) &&
+                           !overlap(out, statistics.maximum),
+                       function, ": ", output, " must not overlap statistics");
 }
 
 inline constexpr std::int64_t column_tile = 256;
@@ -122,23 +122,23 @@ void importance_on(const Exec& exec, const importance_arguments<host_memory>& gi
   using miq::detail::require;
   using enum importance_measure;
   const auto& weights = given.weights;
-  const auto& seen = given.seen;
+  const auto& seen = given.statistics;
   const auto& out = given.out;
   const auto measure = given.measure;
   const auto& mix = given.mix;
-  require_statistics("importance", seen, 1);
-  const auto c = seen.covariance.columns();
-  require(seen.mean.size() == c && seen.mean_absolute.size() == c, "importance: seen must hold ", c,
-          " means and mean amplitudes, got ", seen.mean.size(), " and ", seen.mean_absolute.size());
+  require_statistics("importance", statistics, 1);
+  const auto c = statistics.covariance.columns();
+  require(statistics.mean.size() == c && statistics.mean_absolute.size() == c, "importance: statistics must hold ", c,
+          " means and mean amplitudes, got ", statistics.mean.size(), " and ", statistics.mean_absolute.size());
   const bool reads_weights = measure == weight || measure == sensitivity || measure == mixed;
   require(out.size() == c, "importance: out must hold ", c, " columns to match the statistics, got ", out.size());
   require(reads_weights || measure == amplitude || measure == hessian || measure == variance,
           "importance: measure is not one of importance_measure, got ", static_cast<int>(measure));
-  require_apart("importance", "out", out, seen);
+  require_apart("importance", "out", out, statistics);
   for (std::int64_t j = 0; j < c; ++j) {
-    require(std::isfinite(seen.mean[j]), "importance: mean of column ", j, " must be finite, got ", seen.mean[j]);
-    require(std::isfinite(seen.mean_absolute[j]) && seen.mean_absolute[j] >= 0, "importance: mean amplitude of column ",
-            j, " must be finite and not negative, got ", seen.mean_absolute[j]);
+    require(std::isfinite(statistics.mean[j]), "importance: mean of column ", j, " must be finite, got ", statistics.mean[j]);
+    require(std::isfinite(statistics.mean_absolute[j]) && statistics.mean_absolute[j] >= 0, "importance: mean amplitude of column ",
+            j, " must be finite and not negative, got ", statistics.mean_absolute[j]);
   }
   if (reads_weights) {
     require(weights.rows() > 0 && weights.columns() == c, "importance: weights must be [rows, ", c,
@@ -158,8 +158,8 @@ void importance_on(const Exec& exec, const importance_arguments<host_memory>& gi
   matrix<double> magnitudes(2, reads_weights ? c : 0, exec.resource());
   if (reads_weights) column_magnitudes(exec, weights, &magnitudes(0, 0), &magnitudes(1, 0));
   std::vector<float> variances(static_cast<std::size_t>(c));
-  for (std::int64_t j = 0; j < c; ++j) variances[static_cast<std::size_t>(j)] = seen.covariance(j, j);
-  combine_importances({variances, seen.mean.data(), seen.mean_absolute.data(), magnitudes.data(),
+  for (std::int64_t j = 0; j < c; ++j) variances[static_cast<std::size_t>(j)] = statistics.covariance(j, j);
+  combine_importances({variances, statistics.mean.data(), statistics.mean_absolute.data(), magnitudes.data(),
                        magnitudes.data() + magnitudes.columns()},
                       measure, shares, out.data());
 }
@@ -223,42 +223,42 @@ void inverse_diagonal(const Exec& exec, const column_major& factor, column_major
 template <on_host Exec>
 redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<host_memory>& given) {
   using miq::detail::require;
-  const auto& seen = given.seen;
+  const auto& seen = given.statistics;
   const auto& nats = given.nats;
   const auto& options = given.options;
-  require_statistics("redundancy_given_others", seen, 2);
-  const auto c = seen.covariance.columns();
+  require_statistics("redundancy_given_others", statistics, 2);
+  const auto c = statistics.covariance.columns();
   require(nats.size() == c, "redundancy_given_others: nats must hold ", c, " columns to match the statistics, got ",
           nats.size());
-  require_apart("redundancy_given_others", "nats", nats, seen);
-  require(options.how == shrinkage::none || options.how == shrinkage::given || options.how == shrinkage::estimated,
-          "redundancy_given_others: how must be none, given or estimated, got ", static_cast<int>(options.how));
-  if (options.how == shrinkage::given)
+  require_apart("redundancy_given_others", "nats", nats, statistics);
+  require(options.rule == shrinkage::none || options.rule == shrinkage::given || options.rule == shrinkage::estimated,
+          "redundancy_given_others: rule must be none, given or estimated, got ", static_cast<int>(options.rule));
+  if (options.rule == shrinkage::given)
     require(options.share >= 0 && options.share <= 1, "redundancy_given_others: share must be 0 to 1, got ",
             options.share);
   for (std::int64_t i = 0; i < c; ++i)
     for (std::int64_t j = i + 1; j < c; ++j)
-      require(std::isfinite(seen.covariance(i, j)), "redundancy_given_others: covariance of columns ", i, " and ", j,
-              " must be finite, got ", seen.covariance(i, j));
+      require(std::isfinite(statistics.covariance(i, j)), "redundancy_given_others: covariance of columns ", i, " and ", j,
+              " must be finite, got ", statistics.covariance(i, j));
 
-  const bool has_range = !seen.minimum.empty() || !seen.maximum.empty();
-  require(!has_range || (seen.minimum.size() == c && seen.maximum.size() == c),
-          "redundancy_given_others: seen must hold ", c, " minima and maxima, or none, got ", seen.minimum.size(),
-          " and ", seen.maximum.size());
+  const bool has_range = !statistics.minimum.empty() || !statistics.maximum.empty();
+  require(!has_range || (statistics.minimum.size() == c && statistics.maximum.size() == c),
+          "redundancy_given_others: statistics must hold ", c, " minima and maxima, or none, got ", statistics.minimum.size(),
+          " and ", statistics.maximum.size());
   std::pmr::vector<std::int64_t> live(exec.resource());
   for (std::int64_t j = 0; j < c; ++j)
-    if (seen.covariance(j, j) > 0 && !(has_range && seen.minimum[j] == seen.maximum[j])) live.push_back(j);
+    if (statistics.covariance(j, j) > 0 && !(has_range && statistics.minimum[j] == statistics.maximum[j])) live.push_back(j);
   const auto p = static_cast<std::int64_t>(live.size());
   redundancy_result result;
   result.constant = c - p;
-  result.few_tokens = seen.tokens < 2 * p;
+  result.few_tokens = statistics.tokens < 2 * p;
 
   std::pmr::vector<double> deviation(exec.resource());
-  for (const auto j : live) deviation.push_back(std::sqrt(double{seen.covariance(j, j)}));
+  for (const auto j : live) deviation.push_back(std::sqrt(double{statistics.covariance(j, j)}));
   const auto correlation = [&](std::int64_t i, std::int64_t j) {  // contiguous in i
     const auto a = static_cast<std::size_t>(i);
     const auto b = static_cast<std::size_t>(j);
-    return std::clamp(double{seen.covariance(live[b], live[a])} / (deviation[a] * deviation[b]), -1.0, 1.0);
+    return std::clamp(double{statistics.covariance(live[b], live[a])} / (deviation[a] * deviation[b]), -1.0, 1.0);
   };
   // Correlations are written anew for every step of the ladder: the factor overwrites them.
   matrix<double> correlations(p, p, exec.resource());
@@ -277,21 +277,21 @@ redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<hos
     return std::all_of(precision.begin(), precision.end(), [&](double x) { return x * rounding <= 1; });
   };
 
-  const bool as_they_are = options.how == shrinkage::none || (options.how == shrinkage::estimated && seen.tokens > p);
+  const bool as_they_are = options.rule == shrinkage::none || (options.rule == shrinkage::estimated && statistics.tokens > p);
   bool done = false;
-  if (options.how == shrinkage::given) {
+  if (options.rule == shrinkage::given) {
     result.used = shrinkage::given;
     result.share = options.share;
     done = invert(options.share);
   } else if (as_they_are) {
-    done = (options.how == shrinkage::estimated || seen.tokens > p) && invert(0);
+    done = (options.rule == shrinkage::estimated || statistics.tokens > p) && invert(0);
     if (done && p > 0)
-      result.bias = 0.5 * (digamma(0.5 * static_cast<double>(seen.tokens - 1)) -
-                           digamma(0.5 * static_cast<double>(seen.tokens - p)));
+      result.bias = 0.5 * (digamma(0.5 * static_cast<double>(statistics.tokens - 1)) -
+                           digamma(0.5 * static_cast<double>(statistics.tokens - p)));
   }
-  if (!done && options.how != shrinkage::estimated)
+  if (!done && options.rule != shrinkage::estimated)
     throw numerical_error(miq::detail::join_message(
-        "redundancy_given_others: the covariance of ", p, " live columns, from ", seen.tokens,
+        "redundancy_given_others: the covariance of ", p, " live columns, from ", statistics.tokens,
         " tokens, has no inverse with a shrinkage of ", result.share, "; choose shrinkage::estimated"));
   if (!done) {
     std::pmr::vector<double> variances(static_cast<std::size_t>(p), exec.resource());
@@ -306,7 +306,7 @@ redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<hos
     double numerator = 0;
     double denominator = 0;
     for (std::size_t j = 0; j < squares.size(); ++j) {
-      numerator += variances[j] / static_cast<double>(seen.tokens - 1);
+      numerator += variances[j] / static_cast<double>(statistics.tokens - 1);
       denominator += squares[j];
     }
     result.used = shrinkage::estimated;
@@ -357,17 +357,17 @@ void group_importance_on(const Exec& exec, const group_importance_arguments<host
 
 template <executor Exec>
 void importance(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
-                const calibration::statistics_view<memory_of<Exec>>& seen, importance_measure measure,
+                const calibration::statistics_view<memory_of<Exec>>& statistics, importance_measure measure,
                 vector_view<float, memory_of<Exec>> out, const importance_mix& mix) {
   miq::detail::with_float(exec, weights, [&](const auto& typed) {
-    detail::importance_on(exec, detail::importance_arguments<memory_of<Exec>>{typed, seen, measure, out, mix});
+    detail::importance_on(exec, detail::importance_arguments<memory_of<Exec>>{typed, statistics, measure, out, mix});
   });
 }
 
 template <executor Exec>
-redundancy_result redundancy_given_others(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+redundancy_result redundancy_given_others(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                                           vector_view<float, memory_of<Exec>> nats, const redundancy_options& options) {
-  return redundancy_on(exec, detail::redundancy_arguments<memory_of<Exec>>{seen, nats, options});
+  return redundancy_on(exec, detail::redundancy_arguments<memory_of<Exec>>{statistics, nats, options});
 }
 
 template <executor Exec>

@@ -9,15 +9,15 @@ namespace miq::calibration {
 namespace detail {
 
 template <on_host Exec>
-void hessian_on(const Exec& exec, const statistics_view<>& seen, matrix_view<float> out) {
-  require_hessian(seen, out);
-  const auto columns = seen.covariance.columns();
+void hessian_on(const Exec& exec, const statistics_view<>& statistics, matrix_view<float> out) {
+  require_hessian(statistics, out);
+  const auto columns = statistics.covariance.columns();
   constexpr std::int64_t strip = 32;
   exec.parallel_for(columns, [&](std::int64_t i) {
     // Products of floats are exact in double and do not mind their order, so symmetry carries over.
-    const auto mean = static_cast<double>(seen.mean[i]);
-    const float* const from = &seen.covariance(i, 0);
-    const float* const means = seen.mean.data();
+    const auto mean = static_cast<double>(statistics.mean[i]);
+    const float* const from = &statistics.covariance(i, 0);
+    const float* const means = statistics.mean.data();
     float* const to = &out(i, 0);
     std::int64_t j = 0;
     for (; j + strip <= columns; j += strip)
@@ -32,9 +32,9 @@ void hessian_on(const Exec& exec, const statistics_view<>& seen, matrix_view<flo
 }  // namespace detail
 
 template <executor Exec>
-void hessian(const Exec& exec, const statistics_view<memory_of<Exec>>& seen,
+void hessian(const Exec& exec, const statistics_view<memory_of<Exec>>& statistics,
              matrix_view<float, memory_of<Exec>> hessian) {
-  detail::hessian_on(exec, seen, hessian);
+  detail::hessian_on(exec, statistics, hessian);
 }
 
 }  // namespace miq::calibration

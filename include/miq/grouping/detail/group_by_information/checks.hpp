@@ -7,7 +7,7 @@
 
 namespace miq::grouping::detail {
 
-/// What can be said against the options before any work is done.
+/// Validates the options before any work is done.
 inline void require_grouping_options(const information_grouping_options& options, std::int64_t columns) {
   using miq::detail::require;
   require(columns > 0, "group_by_information: mi must have at least one column, got 0");

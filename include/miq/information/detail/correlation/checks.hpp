@@ -11,14 +11,14 @@ inline namespace MIQ_INSTRUCTION_SET {
 
 /// What `correlation` and `gaussian_entropy` ask of the statistics' shapes, in any memory.
 template <class Space>
-void require_statistics_shape(const char* function, const calibration::statistics_view<Space>& seen) {
-  const auto columns = seen.covariance.columns();
-  require(seen.covariance.rows() == columns, function, ": the covariance must be square, got ",
-          shape_text(seen.covariance.rows(), columns));
-  require(seen.minimum.size() == seen.maximum.size() && (seen.minimum.empty() || seen.minimum.size() == columns),
-          function, ": minimum and maximum must both have ", columns, " elements or none, got ", seen.minimum.size(),
-          " and ", seen.maximum.size());
-  require(seen.tokens >= 2, function, ": at least 2 tokens must have been seen, got ", seen.tokens);
+void require_statistics_shape(const char* function, const calibration::statistics_view<Space>& statistics) {
+  const auto columns = statistics.covariance.columns();
+  require(statistics.covariance.rows() == columns, function, ": the covariance must be square, got ",
+          shape_text(statistics.covariance.rows(), columns));
+  require(statistics.minimum.size() == statistics.maximum.size() && (statistics.minimum.empty() || statistics.minimum.size() == columns),
+          function, ": minimum and maximum must both have ", columns, " elements or none, got ", statistics.minimum.size(),
+          " and ", statistics.maximum.size());
+  require(statistics.tokens >= 2, function, ": at least 2 tokens must have been statistics, got ", statistics.tokens);
 }
 
 inline void require_max_correlation(const char* function, float max_correlation) {

@@ -18,23 +18,23 @@ namespace miq::information {
 namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
-inline bool is_constant(const calibration::statistics_view<>& seen, std::int64_t c) {
-  return seen.covariance(c, c) == 0.0F || (!seen.minimum.empty() && seen.minimum[c] == seen.maximum[c]);
+inline bool is_constant(const calibration::statistics_view<>& statistics, std::int64_t c) {
+  return statistics.covariance(c, c) == 0.0F || (!statistics.minimum.empty() && statistics.minimum[c] == statistics.maximum[c]);
 }
 
 /// The same, and of their contents.
-inline void require_statistics(const char* function, const calibration::statistics_view<>& seen) {
-  require_statistics_shape(function, seen);
-  for (std::int64_t c = 0; c < seen.covariance.columns(); ++c)
-    require(seen.covariance(c, c) >= 0.0F && seen.covariance(c, c) <= std::numeric_limits<float>::max(), function,
-            ": variances must be finite and not negative, got ", seen.covariance(c, c), " for column ", c);
+inline void require_statistics(const char* function, const calibration::statistics_view<>& statistics) {
+  require_statistics_shape(function, statistics);
+  for (std::int64_t c = 0; c < statistics.covariance.columns(); ++c)
+    require(statistics.covariance(c, c) >= 0.0F && statistics.covariance(c, c) <= std::numeric_limits<float>::max(), function,
+            ": variances must be finite and not negative, got ", statistics.covariance(c, c), " for column ", c);
 }
 
 /// 0 for a constant channel.
-inline std::vector<double> inverse_variances(const calibration::statistics_view<>& seen) {
-  std::vector<double> out(static_cast<std::size_t>(seen.covariance.columns()));
-  for (std::int64_t c = 0; c < seen.covariance.columns(); ++c)
-    if (!is_constant(seen, c)) out[static_cast<std::size_t>(c)] = 1.0 / static_cast<double>(seen.covariance(c, c));
+inline std::vector<double> inverse_variances(const calibration::statistics_view<>& statistics) {
+  std::vector<double> out(static_cast<std::size_t>(statistics.covariance.columns()));
+  for (std::int64_t c = 0; c < statistics.covariance.columns(); ++c)
+    if (!is_constant(statistics, c)) out[static_cast<std::size_t>(c)] = 1.0 / static_cast<double>(statistics.covariance(c, c));
   return out;
 }
 
@@ -76,31 +76,31 @@ std::int64_t write_gaussian_information(const Exec& exec, matrix_view<const floa
 }
 
 template <on_host Exec>
-void correlation_on(const Exec& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
+void correlation_on(const Exec& exec, const calibration::statistics_view<>& statistics, matrix_view<float> mi,
                     result_ref<correlation_result> result, const correlation_options& options) {
-  require_statistics("correlation", seen);
-  const auto columns = seen.covariance.columns();
+  require_statistics("correlation", statistics);
+  const auto columns = statistics.covariance.columns();
   require(mi.rows() == columns && mi.columns() == columns, "correlation: mi must be ", shape_text(columns, columns),
           " to match the statistics, got ", shape_text(mi.rows(), mi.columns()));
-  require(!miq::detail::overlap(seen.covariance, matrix_view<const float>(mi)),
+  require(!miq::detail::overlap(statistics.covariance, matrix_view<const float>(mi)),
           "correlation: mi must not overlap the covariance");
   require_max_correlation("correlation", options.max_correlation);
-  require_finite_upper(exec, "correlation", "covariances", seen.covariance);
+  require_finite_upper(exec, "correlation", "covariances", statistics.covariance);
 
   correlation_result found;
-  found.few_tokens = seen.tokens < 100;
-  for (std::int64_t c = 0; c < columns; ++c) found.constant += is_constant(seen, c);
+  found.few_tokens = statistics.tokens < 100;
+  for (std::int64_t c = 0; c < columns; ++c) found.constant += is_constant(statistics, c);
 
   found.clamped =
-      write_gaussian_information(exec, seen.covariance, inverse_variances(seen), mi, options.max_correlation);
+      write_gaussian_information(exec, statistics.covariance, inverse_variances(statistics), mi, options.max_correlation);
   *result = found;
 }
 
 template <on_host Exec>
-correlation_result correlation_on(const Exec& exec, const calibration::statistics_view<>& seen, matrix_view<float> mi,
+correlation_result correlation_on(const Exec& exec, const calibration::statistics_view<>& statistics, matrix_view<float> mi,
                                   const correlation_options& options) {
   correlation_result result;
-  correlation_on(exec, seen, mi, result, options);
+  correlation_on(exec, statistics, mi, result, options);
   return result;
 }
 
@@ -152,14 +152,14 @@ correlation_result correlation_on(const Exec& exec, matrix_view<const float> sam
     calibration::detail::add_on(exec, sums, part);
   }
   // The covariance is made where the information is to be, and turned into it in place.
-  const auto seen = calibration::detail::finish_into(exec, sums, mi);
+  const auto statistics = calibration::detail::finish_into(exec, sums, mi);
   correlation_result result;
-  result.few_tokens = seen.tokens < 100;
-  std::vector<double> inverses(seen.minimum.size());
+  result.few_tokens = statistics.tokens < 100;
+  std::vector<double> inverses(statistics.minimum.size());
   for (std::size_t c = 0; c < inverses.size(); ++c) {
     const auto channel = static_cast<std::int64_t>(c);
     const auto variance = mi(channel, channel);
-    const bool constant = variance == 0.0F || seen.is_constant(channel);
+    const bool constant = variance == 0.0F || statistics.is_constant(channel);
     result.constant += constant;
     if (!constant) inverses[c] = 1.0 / static_cast<double>(variance);
   }
@@ -167,21 +167,21 @@ correlation_result correlation_on(const Exec& exec, matrix_view<const float> sam
   return result;
 }
 
-inline correlation_result correlation_on(const host_executor&, const calibration::statistics_view<>& seen,
+inline correlation_result correlation_on(const host_executor&, const calibration::statistics_view<>& statistics,
                                          std::span<const channel_pair> pairs, vector_view<float> mi,
                                          const correlation_options& options) {
-  require_statistics("correlation", seen);
-  require_pairs("correlation", pairs, seen.columns(), mi);
+  require_statistics("correlation", statistics);
+  require_pairs("correlation", pairs, statistics.columns(), mi);
   require_max_correlation("correlation", options.max_correlation);
   const auto upper = [&](const channel_pair& pair) {
-    return seen.covariance(std::min(pair.first, pair.second), std::max(pair.first, pair.second));
+    return statistics.covariance(std::min(pair.first, pair.second), std::max(pair.first, pair.second));
   };
   for (std::size_t p = 0; p < pairs.size(); ++p)
     require(std::isfinite(upper(pairs[p])), "correlation: covariances must be finite, got ", upper(pairs[p]),
             " for columns ", pairs[p].first, " and ", pairs[p].second);
   correlation_result result;
-  result.few_tokens = seen.tokens < 100;
-  const auto inverses = inverse_variances(seen);
+  result.few_tokens = statistics.tokens < 100;
+  const auto inverses = inverse_variances(statistics);
   result.constant = std::count(inverses.begin(), inverses.end(), 0.0);
   for (std::size_t p = 0; p < pairs.size(); ++p) {
     const auto [i, j] = pairs[p];
@@ -242,16 +242,16 @@ double correlation_on(const Exec& exec, vector_view<const float> x, vector_view<
   return static_cast<double>(value);
 }
 
-inline void gaussian_entropy_on(const host_executor&, const calibration::statistics_view<>& seen,
+inline void gaussian_entropy_on(const host_executor&, const calibration::statistics_view<>& statistics,
                                 vector_view<float> entropies) {
-  require_statistics("gaussian_entropy", seen);
-  require(entropies.size() == seen.columns(), "gaussian_entropy: entropies must have ", seen.columns(),
+  require_statistics("gaussian_entropy", statistics);
+  require(entropies.size() == statistics.columns(), "gaussian_entropy: entropies must have ", statistics.columns(),
           " elements to match the statistics, got ", entropies.size());
   for (std::int64_t c = 0; c < entropies.size(); ++c)
-    entropies[c] = is_constant(seen, c)
+    entropies[c] = is_constant(statistics, c)
                        ? -std::numeric_limits<float>::infinity()
                        : static_cast<float>(0.5 * std::log(2 * std::numbers::pi * std::numbers::e *
-                                                           static_cast<double>(seen.covariance(c, c))));
+                                                           static_cast<double>(statistics.covariance(c, c))));
 }
 
 template <on_host Exec>
@@ -281,29 +281,29 @@ void gaussian_entropy_on(const Exec& exec, matrix_view<const float> samples, vec
 }  // namespace detail
 
 template <executor Exec>
-void correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+void correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                  matrix_view<float, memory_of<Exec>> mi, result_ref<correlation_result, memory_of<Exec>> result,
                  const correlation_options& options) {
-  detail::correlation_on(exec, seen, mi, result, options);
+  detail::correlation_on(exec, statistics, mi, result, options);
 }
 
 template <executor Exec>
-correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                                matrix_view<float, memory_of<Exec>> mi, const correlation_options& options) {
-  return detail::correlation_on(exec, seen, mi, options);
+  return detail::correlation_on(exec, statistics, mi, options);
 }
 
 template <executor Exec>
-void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                       vector_view<float, memory_of<Exec>> entropies) {
-  detail::gaussian_entropy_on(exec, seen, entropies);
+  detail::gaussian_entropy_on(exec, statistics, entropies);
 }
 
 template <executor Exec>
-correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& seen,
+correlation_result correlation(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
                                std::span<const channel_pair> pairs, vector_view<float, memory_of<Exec>> mi,
                                const correlation_options& options) {
-  return detail::correlation_on(exec, seen, pairs, mi, options);
+  return detail::correlation_on(exec, statistics, pairs, mi, options);
 }
 
 template <executor Exec>

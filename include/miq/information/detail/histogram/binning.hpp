@@ -1,4 +1,4 @@
-// Channels cut into bins: a byte a token.
+// Channels cut into bins: a byte per token.
 #pragma once
 
 #include <algorithm>

@@ -522,7 +522,7 @@ struct knn_finish_body {
   const std::int64_t* sums = nullptr;  // [pairs]
   double start = 0;                    // what the mean is taken from
   bool clip_negative = false;
-  float* mi = nullptr;  // [channels, leading] of all pairs; of a list, one value a pair
+  float* mi = nullptr;  // [channels, leading] of all pairs; of a list, one value per pair
   std::int64_t leading = 0;
   knn_result* result = nullptr;
 

@@ -50,7 +50,7 @@ struct score_table_body {
   }
 };
 
-/// Scores of some channels, one behind the other; equal values have that of their mean rank.
+/// Scores of some channels, contiguous; equal values have that of their mean rank.
 struct scores_body {
   static constexpr int lanes = 256;
   static constexpr std::int64_t tile = 32;

@@ -77,7 +77,7 @@ struct channel_range_body {
   }
 };
 
-/// Channels one behind the other, as integers that order as their values do.
+/// Channels contiguous, as integers that order as their values do.
 struct channel_keys_body {
   static constexpr int lanes = 256;
   static constexpr std::int64_t tile = 32;

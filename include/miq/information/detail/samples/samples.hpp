@@ -1,4 +1,4 @@
-// What the estimators from samples share: checks, channels laid out one behind the other, and the way over the pairs.
+// What the estimators from samples share: checks, channels laid out contiguous, and the way over the pairs.
 #pragma once
 
 #include <algorithm>

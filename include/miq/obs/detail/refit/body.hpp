@@ -46,7 +46,7 @@ struct refit_arrays {
                                   // if it was stopped
 };
 
-/// The blocks of H + D on its diagonal, both triangles, zeros where a block is not full. Some rows of one a block.
+/// The blocks of H + D on its diagonal, both triangles, zeros where a block is not full. Some rows of one per block.
 struct refit_corners_body {
   static constexpr int lanes = 256;
   static constexpr std::int64_t tall = 16;

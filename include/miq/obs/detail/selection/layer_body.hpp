@@ -171,7 +171,7 @@ struct layer_histogram_body {
   }
 };
 
-/// Finds the digit, and leaves the histogram empty. One block a group.
+/// Finds the digit, and leaves the histogram empty. One block per group.
 struct layer_digit_body {
   static constexpr int lanes = 256;
   layer_selection of;
@@ -283,7 +283,7 @@ struct layer_mark_body {
   }
 };
 
-/// Keeps in each row as many as were kept before, the largest. One block a row.
+/// Keeps in each row as many as were kept before, the largest. One block per row.
 struct row_select_body {
   static constexpr int lanes = 256;
 

@@ -1,7 +1,7 @@
 // The sweep on a device: the kernel bodies.
 //
 // A block of lanes takes 32 rows through a panel of up to 128 columns, whose weights lie in scratch. The panel is cut
-// into steps of up to 16 columns: one lane a row settles a step's columns in registers, then all lanes make the errors
+// into steps of up to 16 columns: one lane per row settles a step's columns in registers, then all lanes make the errors
 // up in the rest of the panel. What lies beyond the panel is left to a matrix product.
 #pragma once
 
@@ -85,7 +85,7 @@ struct settle_panel_body {
 
   std::int64_t blocks() const { return (rows + tile - 1) / tile; }
 
-  /// Marks are two bytes a weight: the code, and `masked_mark`. An odd number of words a row keeps the lanes, one a
+  /// Marks are two bytes per weight: the code, and `masked_mark`. An odd number of words per row keeps the lanes, one a
   /// row, on different banks.
   static constexpr std::uint16_t masked_mark = 256;
   MIQ_HOST_DEVICE std::int64_t marks_stride() const { return ((width + 1) / 2 | 1) * 2; }

@@ -114,7 +114,7 @@ void check_sweep(const Exec& exec, const sweep_inputs<>& in, const sweep_outputs
   miq::detail::require_finite(exec, in.weights, "sweep", "weights");
 }
 
-/// Column by column copies of a matrix of one value a row and grid column; rows beyond the matrix get `padding`.
+/// Column by column copies of a matrix of one value per row and grid column; rows beyond the matrix get `padding`.
 inline void load_grid_columns(matrix_view<const float> from, float padding, std::int64_t stride, float* to) {
   transpose_copy<float_lanes>(from.data(), from.leading(), from.rows(), from.columns(), to, stride);
   for (std::int64_t g = 0; g < from.columns(); ++g)

@@ -87,7 +87,7 @@ void sweep_on_machine(const Machine& machine, const device_sweep_scratch& plan, 
     return static_cast<std::int64_t>(options.sparsity * static_cast<double>(of));
   };
 
-  // Histograms and losses lie one behind the other.
+  // Histograms and losses are contiguous.
   machine.launch(name, clear_body{(plan.loss - plan.cleared) / 8 + rows, histograms});
   machine.launch(name, clear_body{static_cast<std::int64_t>(sizeof(device_sweep_result)) / 8,
                                   reinterpret_cast<std::int64_t*>(counters)});

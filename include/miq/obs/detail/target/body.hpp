@@ -45,7 +45,7 @@ struct transpose_body {
   }
 };
 
-/// W* = W + strength * step of one row a block, and three sums of squares: of the change, of W, of the change as U sees
+/// W* = W + strength * step of one row per block, and three sums of squares: of the change, of W, of the change as U sees
 /// it.
 template <class T>
 struct move_target_body {
@@ -192,7 +192,7 @@ struct raise_diagonal_body {
   }
 };
 
-/// Mean outputs of rows, one a block: `sum`, or `bias + (target - sum)` where there is a target.
+/// Mean outputs of rows, one per block: `sum`, or `bias + (target - sum)` where there is a target.
 template <class T>
 struct row_output_body {
   static constexpr int lanes = 128;

@@ -215,7 +215,7 @@ struct row_fit_body {
   }
 
  private:
-  /// The range, in every lane; counts what is not finite. `slots` is scratch for three floats a lane.
+  /// The range, in every lane; counts what is not finite. `slots` is scratch for three floats per lane.
   template <execution_group Group>
   MIQ_HOST_DEVICE value_range range_of_row(const Group& group, std::int64_t r, const std::int32_t* members,
                                            std::int64_t size, float* slots) const {
@@ -278,7 +278,7 @@ struct range_body {
   }
 };
 
-/// The min/max grids of ranges, one a lane.
+/// The min/max grids of ranges, one per lane.
 struct fit_ranges_body {
   static constexpr int lanes = 256;
 
@@ -358,7 +358,7 @@ struct part_errors_body {
   }
 };
 
-/// The best candidate of every group, one group a block.
+/// The best candidate of every group, one group per block.
 struct choose_body {
   static constexpr int lanes = 256;
 
@@ -493,7 +493,7 @@ struct column_fit_body {
   }
 };
 
-/// Sums of errors over every group: of its rows' grids, or of its columns'. One group a block.
+/// Sums of errors over every group: of its rows' grids, or of its columns'. One group per block.
 struct group_errors_body {
   static constexpr int lanes = 128;
 

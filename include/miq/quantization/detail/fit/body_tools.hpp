@@ -99,7 +99,7 @@ struct candidate_error {
   }
 };
 
-/// The best of the lanes' candidates, in every lane. `slots` is scratch for one a lane, free again after the call.
+/// The best of the lanes' candidates, in every lane. `slots` is scratch for one per lane, free again after the call.
 /// Synchronises.
 template <class Group>
 MIQ_HOST_DEVICE candidate_error best_over_lanes(const Group& group, const candidate_error& mine,

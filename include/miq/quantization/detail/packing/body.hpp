@@ -29,7 +29,7 @@ MIQ_HOST_DEVICE inline std::uint8_t unpacked_code(const std::uint32_t* words, st
   return static_cast<std::uint8_t>(value & ((1U << bits) - 1));
 }
 
-/// All codes, a word a lane. Of a code that is too large the lowest bits are taken; it is counted.
+/// All codes, a word per lane. Of a code that is too large the lowest bits are taken; it is counted.
 struct pack_body {
   static constexpr int lanes = 256;
   static constexpr std::int64_t tile = 1024;  // words

@@ -6,7 +6,7 @@
 
 namespace miq::quantization::detail {
 
-/// Mean squares of the rows' weights that are not 0, in units of the columns' factors. One row a block.
+/// Mean squares of the rows' weights that are not 0, in units of the columns' factors. One row per block.
 template <class T>
 struct row_squares_body {
   static constexpr int lanes = 128;
@@ -315,7 +315,7 @@ struct histogram_body {
   }
 };
 
-/// Turns the bins of a group into sums over all bins before. One group a block.
+/// Turns the bins of a group into sums over all bins before. One group per block.
 struct accumulate_body {
   static constexpr int lanes = 256;
 
@@ -347,7 +347,7 @@ struct accumulate_body {
   }
 };
 
-/// The grid of every group in units of the factors. One group a block.
+/// The grid of every group in units of the factors. One group per block.
 struct unit_fit_body {
   static constexpr int lanes = 128;
 
@@ -387,7 +387,7 @@ struct unit_fit_body {
   }
 };
 
-/// Scales and zero points of the grid columns from those of groups in units: one grid column a lane.
+/// Scales and zero points of the grid columns from those of groups in units: one grid column per lane.
 struct assemble_body {
   static constexpr int lanes = 256;
 
