@@ -92,9 +92,9 @@ inline device_prepared_inputs prepare(const cuda_executor& exec,
 }
 
 /// As `compress` on the host, of weights in device memory: float, float16 or bfloat16. Matrices stay on the device;
-/// what bits are chosen from (a few values per column, a few a group) comes to the host, so that it synchronises a dozen
-/// times and may not be captured. Takes results and scratch from the executor's resource: about 20 bytes per weight and
-/// 12 c^2 at the same time.
+/// what bits are chosen from (a few values per column, a few a group) comes to the host, so that it synchronises a
+/// dozen times and may not be captured. Takes results and scratch from the executor's resource: about 20 bytes per
+/// weight and 12 c^2 at the same time.
 ///
 /// The same steps as on the host (they are one piece of code); decisions may differ where rounding does.
 /// @throws invalid_argument, numerical_error, cancelled, cuda_error  as the parts do

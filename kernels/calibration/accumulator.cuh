@@ -152,9 +152,10 @@ MIQ_CUDA_API std::int64_t device_accumulator::unusable(const cuda_executor& exec
 MIQ_CUDA_API void hessian(const cuda_executor& exec, const statistics_view<device_memory>& statistics,
                           matrix_view<float, device_memory> hessian) {
   detail::require_hessian(statistics, hessian);
-  device::launch(exec, "hessian",
-                 detail::hessian_body{statistics.columns(), statistics.covariance.data(), statistics.covariance.leading(),
-                                      statistics.mean.data(), hessian.data(), hessian.leading()});
+  device::launch(
+      exec, "hessian",
+      detail::hessian_body{statistics.columns(), statistics.covariance.data(), statistics.covariance.leading(),
+                           statistics.mean.data(), hessian.data(), hessian.leading()});
 }
 
 MIQ_CUDA_API cross_statistics device_cross_statistics::fetch(const cuda_executor& exec) const {

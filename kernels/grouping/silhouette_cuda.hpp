@@ -13,8 +13,7 @@ inline namespace MIQ_CUDA_NAMESPACE {
 /// As `silhouette` on the host, of distances in device memory, to the bit: sums are added in the host's order.
 ///
 /// @throws invalid_argument  as on the host; of distances that are not finite, negative, not symmetric to the bit or
-/// not
-///                           0 on the diagonal it says how many elements are wrong
+///                           not 0 on the diagonal it says how many elements are wrong
 ///
 /// Synchronises; may not be captured. Allocates nothing on the device if a workspace is given. Cost: reads the
 /// distances twice (once to check them); n^2 additions in double precision.

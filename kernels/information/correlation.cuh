@@ -39,10 +39,10 @@ MIQ_CUDA_API void correlation(const cuda_executor& exec, const calibration::stat
   begun.few_tokens = statistics.tokens < 100;
   device::write_result(exec, "correlation", result, begun);
   const auto limit = static_cast<double>(options.max_correlation);
-  device::launch(
-      exec, "correlation",
-      detail::correlation_body{columns, statistics.covariance.data(), statistics.covariance.leading(), statistics.minimum.data(),
-                               statistics.maximum.data(), limit * limit, mi.data(), mi.leading(), result.get()});
+  device::launch(exec, "correlation",
+                 detail::correlation_body{columns, statistics.covariance.data(), statistics.covariance.leading(),
+                                          statistics.minimum.data(), statistics.maximum.data(), limit * limit,
+                                          mi.data(), mi.leading(), result.get()});
 }
 
 MIQ_CUDA_API correlation_result correlation(const cuda_executor& exec,

@@ -46,9 +46,9 @@ MIQ_CUDA_API kde_result kde(const cuda_executor& exec, matrix_view<const float, 
                             std::span<const channel_pair> pairs, vector_view<float, device_memory> mi,
                             const kde_options& options = {}, device_workspace workspace = {});
 
-/// Bytes of the workspace for all pairs: 4 per token and channel and 8 MiB at most; besides, the larger of 24 per token and
-/// channel and 4 (2 * 1024 T + 2^20) a token of those that are multiplied together, about 256 MiB (more if one token's
-/// rows take more).
+/// Bytes of the workspace for all pairs: 4 per token and channel and 8 MiB at most; besides, the larger of 24 per token
+/// and channel and 4 (2 * 1024 T + 2^20) a token of those that are multiplied together, about 256 MiB (more if one
+/// token's rows take more).
 MIQ_CUDA_API std::int64_t kde_workspace_bytes(std::int64_t tokens, std::int64_t channels);
 /// The same for a list: 28 per token and channel that occurs, 24 per pair.
 /// @throws invalid_argument  if a pair is not of channels

@@ -21,8 +21,8 @@ inline namespace MIQ_CUDA_NAMESPACE {
 /// @throws invalid_argument  for shapes and options as on the host
 ///
 /// Does not synchronise, may be captured; allocates only if no workspace is given. Cost: a sort by merging and one pass
-/// by a single lane per channel; then for each pair about 2 sqrt(k T) comparisons a token where channels are independent,
-/// T at worst, and where values tie and there is noise a pass over the tokens by two lanes.
+/// by a single lane per channel; then for each pair about 2 sqrt(k T) comparisons a token where channels are
+/// independent, T at worst, and where values tie and there is noise a pass over the tokens by two lanes.
 MIQ_CUDA_API void knn(const cuda_executor& exec, matrix_view<const float, device_memory> samples,
                       matrix_view<float, device_memory> mi, result_ref<knn_result, device_memory> result,
                       const knn_options& options = {}, device_workspace workspace = {});

@@ -21,9 +21,8 @@ MIQ_CUDA_API std::int64_t mask_search_workspace_bytes(const cuda_executor& exec,
 ///              a factor that has to be found in double takes more (see `factor`). Waits for the stream in the
 ///              beginning, for each level's factor and at the end, never between iterations: cannot be captured.
 /// @throws invalid_argument  for shapes that do not fit and options out of range; values that are not finite, a
-/// negative
-///                           diagonal entry, labels that are negative or beyond c are counted and not named; outputs
-///                           are untouched
+///                           negative diagonal entry, labels that are negative or beyond c are counted and not named;
+///                           outputs are untouched
 /// @throws numerical_error   if a factor does not exist or products overflow; outputs are unspecified
 /// @throws out_of_memory, cuda_error
 ///

@@ -14,8 +14,8 @@ namespace miq::quantization {
 inline namespace MIQ_CUDA_NAMESPACE {
 
 /// Scratch of `fit_grids` into views, in bytes: the same for all element types. Next to nothing for layouts with a
-/// scale for every row; 8 bytes per column or group for min/max; for `per_group` with a search about 2048 * (candidates +
-/// 1) doubles, or that for every group if there are more (40 candidates by default, 1280 for grids without zero); for
+/// scale for every row; 8 bytes per column or group for min/max; for `per_group` with a search about 2048 * (candidates
+/// + 1) doubles, or that for every group if there are more (40 candidates by default, 1280 for grids without zero); for
 /// rank-one scales 16 bytes for every column of every 256 rows and 64 KiB per group (8 KiB where there are more than
 /// 128).
 MIQ_CUDA_API std::int64_t fit_grids_workspace_bytes(std::int64_t rows, const device_column_groups& groups,

@@ -251,8 +251,9 @@ TEST_CASE("quantile starts from equal shares of the levels", "[allocation]") {
   CHECK(allocate_bits(items, budget, {.rule = strategy::quantile}).bits == expected);
   // One bit less for all but those at the minimum; the four that s = 0 would raise and the budget does not allow.
   const std::vector<int> lower{5, 2, 2, 7, 2, 5, 3, 2, 7, 3};
-  CHECK(allocate_bits(items, 64 * std::accumulate(lower.begin(), lower.end(), 0.0), {.rule = strategy::quantile}).bits ==
-        lower);
+  CHECK(
+      allocate_bits(items, 64 * std::accumulate(lower.begin(), lower.end(), 0.0), {.rule = strategy::quantile}).bits ==
+      lower);
   // One bit more than that: to the most important.
   const std::vector<int> one_more{5, 2, 2, 7, 2, 5, 3, 2, 8, 3};
   CHECK(allocate_bits(items, 64 * std::accumulate(one_more.begin(), one_more.end(), 0.0), {.rule = strategy::quantile})

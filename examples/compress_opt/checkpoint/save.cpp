@@ -368,9 +368,11 @@ void check_save_target(const fs::path& source, const fs::path& given) {
   if (!fs::is_directory(parent, error)) cannot_save(target, "the directory " + parent.string() + " does not exist");
   if (::access(parent.c_str(), W_OK | X_OK) != 0) fail_with_system_reason(parent, "cannot be written to");
   if (!fs::exists(fs::symlink_status(target, error))) return;
-  if (fs::is_symlink(fs::symlink_status(target, error))) cannot_save(target, "is a symbolic link; name the directory itself");
+  if (fs::is_symlink(fs::symlink_status(target, error)))
+    cannot_save(target, "is a symbolic link; name the directory itself");
   if (!fs::is_directory(target, error)) cannot_save(target, "exists and is not a directory");
-  if (fs::equivalent(source, target, error)) cannot_save(target, "is the model that was read; choose another directory");
+  if (fs::equivalent(source, target, error))
+    cannot_save(target, "is the model that was read; choose another directory");
   fs::directory_iterator entries(target, error);
   if (error) cannot_save(target, "cannot be read: " + error.message());
   for (const auto& entry : entries) {

@@ -138,8 +138,8 @@ miq::compress_options options_of(method which, const options& chosen) {
   how.quantise = chosen.quantises();
   how.factor.damping = chosen.percdamp;
   how.budget.rule = chosen.allocation == bits_by::threshold  ? strategy::threshold
-                   : chosen.allocation == bits_by::quantile ? strategy::quantile
-                                                            : strategy::greedy_budget;
+                    : chosen.allocation == bits_by::quantile ? strategy::quantile
+                                                             : strategy::greedy_budget;
   if (chosen.scales) how.fit.format = *chosen.scales;
   return how;
 }

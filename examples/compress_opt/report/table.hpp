@@ -6,8 +6,8 @@
 
 namespace compress_opt {
 
-/// A row for each method: perplexity on each text, sparsity, stored bits per weight with and without metadata, seconds of
-/// compression and peak memory.
+/// A row for each method: perplexity on each text, sparsity, stored bits per weight with and without metadata, seconds
+/// of compression and peak memory.
 table_cells result_cells(const run_report& run);
 
 }  // namespace compress_opt

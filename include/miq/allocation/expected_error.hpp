@@ -22,11 +22,9 @@ namespace miq::allocation {
 /// @param upper    [c, c], from `obs::factor`; only its diagonal is read
 /// @param kept     [rows, c] or empty: weights where it is 0 do not count
 /// @param order    [c] or empty: row k of `upper` belongs to column `order[k]`, because the Hessian that was factored
-/// had
-///                 its rows and columns put in that order; empty: their own
+///                 had its rows and columns put in that order; empty: their own
 /// @throws invalid_argument  for shapes that do not fit, a diagonal that is not positive and finite, weights that are
-/// not
-///                           finite (with the row and column), an order that is no permutation
+///                           not finite (with the row and column), an order that is no permutation
 /// Cost: reads weights and mask once. Deterministic, whatever the number of threads.
 template <executor Exec>
 column_costs measure_columns(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
@@ -66,9 +64,8 @@ MIQ_API matrix<double> modelled_grid_errors(const column_costs& columns, std::sp
 /// @param upper          [c, c], as for `measure_columns`
 /// @param mean_square    [c], finite, not negative: v
 /// @param relative_error [c], finite, not negative: e, the mean squared error of a column over all rows, relative to
-/// its mean
-///                       square: `relative_grid_error(bits)` where nothing is pruned, the kept share of that where kept
-///                       weights were refitted before, more where the sweep prunes
+///                       its mean square: `relative_grid_error(bits)` where nothing is pruned, the kept share of that
+///                       where kept weights were refitted before, more where the sweep prunes
 /// @param order          as for `measure_columns`
 /// @throws invalid_argument  if that does not hold or shapes do not fit
 /// Cost: reads the upper triangle once. Deterministic. Allocates the result.

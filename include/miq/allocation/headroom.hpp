@@ -20,12 +20,12 @@ struct headroom_result {
 /// The headroom of a layer: `1/2 log2(AM / GM)` of the columns' costs `d_j = v_j / U_jj^2` (v_j the mean square of the
 /// column's weights), each column counted with its kept weights n_j.
 ///
-/// With b_j bits per column loses n_j d_j 4^-b_j, up to a constant. With equal bits B all columns lose `N AM 4^-B`. With
-/// `b_j = B + 1/2 log2(d_j / GM)`, the same bits in all, every weight loses the same and all columns lose `N GM 4^-B`;
-/// nothing loses less at these bits, since an arithmetic mean is never below the geometric one (reverse water-filling:
-/// Cover & Thomas 2006, theorem 10.3.3; transform coding gain: Gersho & Gray 1992, section 8.3, Jayant & Noll 1984,
-/// section 12.2). So ideal bits are worth `1/2 log2(AM / GM)` more bits per weight everywhere. It is a bound in that
-/// model: widths may be fractions, negative ones too, and cost nothing to tell.
+/// With b_j bits per column loses n_j d_j 4^-b_j, up to a constant. With equal bits B all columns lose `N AM 4^-B`.
+/// With `b_j = B + 1/2 log2(d_j / GM)`, the same bits in all, every weight loses the same and all columns lose `N GM
+/// 4^-B`; nothing loses less at these bits, since an arithmetic mean is never below the geometric one (reverse
+/// water-filling: Cover & Thomas 2006, theorem 10.3.3; transform coding gain: Gersho & Gray 1992, section 8.3, Jayant &
+/// Noll 1984, section 12.2). So ideal bits are worth `1/2 log2(AM / GM)` more bits per weight everywhere. It is a bound
+/// in that model: widths may be fractions, negative ones too, and cost nothing to tell.
 ///
 /// The costs belong to an order of the columns, and so do AM and the headroom. GM does not, where the weights' mean
 /// squares and counts are equal: `sum of ln(1 / U_jj^2) = ln det (H + D)` whatever the order. So an order can move loss

@@ -15,7 +15,8 @@ namespace miq::allocation {
 ///
 /// @param exec     where to run; all work goes to its stream. Allocates 7 c doubles from the executor at most.
 /// @param weights  [rows, c]; may be an empty view for the measures that do not read it (amplitude, hessian, variance)
-/// @param statistics     variances (the covariance's diagonal), means and mean amplitudes of c columns, at least 1 token
+/// @param statistics     variances (the covariance's diagonal), means and mean amplitudes of c columns, at least 1
+///                       token
 /// @param out      [c], written whole, finite and not negative
 /// @throws invalid_argument  on a shape that does not fit, a weight or statistic that is not finite (row and column are
 ///                           named), a mix that is negative, not finite or all zero, or an `out` that overlaps an
@@ -71,8 +72,8 @@ struct redundancy_result {
 /// columns, whatever their covariance; it is in the result and not subtracted.
 ///
 /// @param exec  where to run. Allocates 2 c^2 doubles from the executor. Synchronises: the ladder decides on the host.
-/// @param statistics  covariance [c, c] of at least 2 tokens, of which the upper triangle is read; minimum and maximum, where
-///              they are given, decide which columns are constant
+/// @param statistics  covariance [c, c] of at least 2 tokens, of which the upper triangle is read; minimum and maximum,
+///                    where they are given, decide which columns are constant
 /// @param nats  [c], written whole, not negative
 /// @throws invalid_argument  on a shape that does not fit, a covariance that is not finite or has a negative diagonal,
 ///                           an option out of range, or a `nats` that overlaps an input
@@ -81,7 +82,8 @@ struct redundancy_result {
 ///
 /// Cost: 2/3 c^3 flops in double for each step of the ladder. The same to the bit for every number of threads.
 template <executor Exec>
-redundancy_result redundancy_given_others(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
+redundancy_result redundancy_given_others(const Exec& exec,
+                                          const calibration::statistics_view<memory_of<Exec>>& statistics,
                                           vector_view<float, memory_of<Exec>> nats,
                                           const redundancy_options& options = {});
 

@@ -90,8 +90,7 @@ struct rate_distortion_result {
 /// @param curves       may hold no items
 /// @param budget_bits  finite; need not be whole
 /// @throws invalid_argument  if even the cheapest options store more than the budget (both numbers are named), an
-/// option
-///                           is out of range, or the items' largest options store 2^53 bits and more in all
+///                           option is out of range, or the items' largest options store 2^53 bits and more in all
 ///
 /// Cost: k log k for k options, then a search that takes about as long again for curves of groups and layers, and at
 /// most `most_states` steps. Host only, one thread. Allocates about 40 bytes an option, and 8 for each partial choice

@@ -34,8 +34,7 @@ struct assignment_result {
 /// @param minimum  [k], at least 0
 /// @param maximum  [k], at least `minimum`
 /// @throws invalid_argument  if shapes do not match, a cost is not finite, or n is not between the sum of the minima
-/// and
-///                           that of the maxima
+///                           and that of the maxima
 ///
 /// Allocates about (16 n + 40 k) k bytes. Synchronises. Cost: n k log n to begin, then for each point that has to move
 /// a shortest path among k groups, at most k^2. One thread. Deterministic; among equal costs the lower group and the

@@ -39,8 +39,7 @@ struct representatives_result {
 /// with equal bits it loses more than the natural order does.
 ///
 /// @param exec     where to run. Allocates the result and 4 m^2 bytes of scratch for each group of m columns, and from
-/// the
-///                 heap 256 m.
+///                 the heap 256 m.
 /// @param hessian  [c, c], second moments of the columns or a multiple; symmetric (only the lower triangle is read),
 ///                 finite, diagonal not negative
 /// @param groups   of the c columns; `partition::single(c)` chooses among all of them

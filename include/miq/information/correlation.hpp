@@ -16,8 +16,8 @@ namespace miq::information {
 /// otherwise what a linear predictor can see).
 ///
 /// @param exec   where to run; all work goes to its stream. Allocates 8 c bytes on the host, does not synchronise.
-/// @param statistics   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper triangle
-///               of the covariance is read.
+/// @param statistics   covariance, minimum, maximum and token count of c channels, at least 2 tokens. Only the upper
+///                     triangle of the covariance is read.
 /// @param mi     [c, c], written whole, symmetric to the bit; the diagonal is 0
 /// @param result one object in the executor's memory
 /// @throws invalid_argument  if shapes differ, `mi` overlaps the covariance, fewer than 2 tokens were seen (with

@@ -49,8 +49,8 @@ double kde(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector
 ///                           message names the channel that holds NaN or infinity
 /// @throws cancelled         if `progress` returns false
 ///
-/// Cost: T^2 exponentials a channel and 2 T^2 per pair: for most pairs of many channels, ask for all. Allocates 4 bytes a
-/// token and channel that occurs. Deterministic, and independent of the number of threads.
+/// Cost: T^2 exponentials a channel and 2 T^2 per pair: for most pairs of many channels, ask for all. Allocates 4 bytes
+/// a token and channel that occurs. Deterministic, and independent of the number of threads.
 template <executor Exec>
 kde_result kde(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples, std::span<const channel_pair> pairs,
                vector_view<float, memory_of<Exec>> mi, const kde_options& options = {},

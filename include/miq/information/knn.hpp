@@ -29,8 +29,8 @@ namespace miq::information {
 /// alone, in a list or in a matrix.
 ///
 /// @param exec  where to run
-/// @param x, y  one value per token, the same number of tokens: at least k + 1, at most 2^24; fewer than 100 or 20 k are
-///              few (`few_tokens` of the other entries)
+/// @param x, y  one value per token, the same number of tokens: at least k + 1, at most 2^24; fewer than 100 or 20 k
+///              are few (`few_tokens` of the other entries)
 /// @returns the estimate, which may be negative: at independence it scatters around 0 by about 0.8/sqrt(T) for
 ///          k = 3 (measured). 0 if a channel is constant; without ties psi(T) - psi(k) at most (first), which is what
 ///          equal channels give
@@ -53,8 +53,9 @@ double knn(const Exec& exec, vector_view<const float, memory_of<Exec>> x, vector
 ///                           message names the channel that holds NaN or infinity
 /// @throws cancelled         if `progress` returns false
 ///
-/// Cost: one sort a channel, then as above for each pair. Allocates 12 bytes per token and channel that occurs in `pairs`
-/// (20 where values tie), and 24 bytes per token and thread. Deterministic, and independent of the number of threads.
+/// Cost: one sort a channel, then as above for each pair. Allocates 12 bytes per token and channel that occurs in
+/// `pairs` (20 where values tie), and 24 bytes per token and thread. Deterministic, and independent of the number of
+/// threads.
 template <executor Exec>
 knn_result knn(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples, std::span<const channel_pair> pairs,
                vector_view<float, memory_of<Exec>> mi, const knn_options& options = {},

@@ -17,9 +17,8 @@ namespace miq::obs {
 /// 2024), ones for the magnitude. A sweep that chooses as it goes (`sweep_options::mask`) sees weights that already
 /// make up for earlier errors, which this function does not; but it can weigh all columns against each other.
 ///
-/// @param exec             where to run. Allocates counters, 2048 integers for each of 32 tasks, and one per column; for
-/// rows
-///                         and patterns the keys of one row per task.
+/// @param exec             where to run. Allocates counters, 2048 integers for each of 32 tasks, and one per column;
+///                         for rows and patterns the keys of one row per task.
 /// @param weights          [rows, columns], finite
 /// @param column_saliency  [columns], finite, not negative
 /// @param kept             [rows, columns], receives 0 where a weight is masked, 1 elsewhere; must not overlap

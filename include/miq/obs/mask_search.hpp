@@ -34,9 +34,8 @@ std::int64_t mask_search_workspace_bytes(std::int64_t rows, std::int64_t columns
 /// A tie in size goes by row, then column.
 ///
 /// @param exec  where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
-/// Eigen's
-///              products take packing buffers from the heap where its stack limit is exceeded; `mask_scope::row` takes
-///              some for each row.
+///              Eigen's products take packing buffers from the heap where its stack limit is exceeded;
+///              `mask_scope::row` takes some for each row.
 /// @throws invalid_argument  for shapes that do not fit, options out of range, values that are not finite (with the row
 ///                           and column), labels that are negative or beyond c; outputs are untouched
 /// @throws numerical_error   if a factor does not exist (see `factor`) or products overflow; outputs are unspecified

@@ -32,8 +32,7 @@ std::int64_t refit_workspace_bytes(std::int64_t rows, std::int64_t columns, cons
 /// A dead column (diagonal entry 0) is independent of all others: its kept weights become those of W0.
 ///
 /// @param exec  where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
-/// Eigen's
-///              products take packing buffers from the heap where its stack limit is exceeded.
+///              Eigen's products take packing buffers from the heap where its stack limit is exceeded.
 /// @throws invalid_argument  for shapes that do not fit, options out of range, values that are not finite (with the row
 ///                           and column); outputs are untouched
 /// @throws numerical_error   if products overflow; outputs are unspecified

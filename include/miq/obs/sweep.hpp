@@ -23,11 +23,9 @@ std::int64_t sweep_workspace_bytes(std::int64_t rows, std::int64_t columns, std:
 /// Updates beyond a block of columns are gathered and applied as one matrix product.
 ///
 /// @param exec  where to run. Scratch comes from `scratch`, or from the executor's resource where that is empty.
-/// Eigen's
-///              products take packing buffers from the heap where its stack limit is exceeded.
+///              Eigen's products take packing buffers from the heap where its stack limit is exceeded.
 /// @throws invalid_argument  for shapes that do not fit, options out of range, weights that are not finite (with the
-/// row
-///                           and column), grids that are not positive; outputs are untouched
+///                           row and column), grids that are not positive; outputs are untouched
 /// @throws numerical_error   if updates overflow (the factor does not fit the weights); outputs are unspecified
 /// @throws out_of_memory     if `scratch` is too small
 /// @throws cancelled         if `progress` (phase "sweep") asked for it

@@ -33,8 +33,7 @@ std::int64_t target_workspace_bytes(std::int64_t rows, std::int64_t columns);
 /// @param upper       [c, c], U, from `factor`
 /// @param shifted     [rows, c], W*; must not overlap an input
 /// @throws invalid_argument  for shapes that do not fit, values that are not finite, a strength outside [0, 1];
-/// `shifted`
-///                           is untouched
+///                           `shifted` is untouched
 /// @throws numerical_error   if the products overflow; `shifted` is unspecified
 /// @throws out_of_memory     if `scratch` is too small
 ///

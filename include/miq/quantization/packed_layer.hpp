@@ -53,8 +53,7 @@ MIQ_API std::int64_t packed_layer_bytes(const packed_layer_source& layer);
 /// @param exec   where to run (on the calling thread). Allocates as `packed_layer_bytes`.
 /// @param bytes  [packed_layer_bytes(layer)], any alignment, written whole
 /// @throws invalid_argument  for shapes that do not fit, more than 2^31 - 1 rows or columns, more groups than columns,
-/// a
-///                           group with two widths, a code beyond its grid, a scale that its format does not hold
+///                           a group with two widths, a code beyond its grid, a scale that its format does not hold
 ///                           exactly, a zero point that is not what its symmetry says; `bytes` is untouched
 /// Cost: about 5 ns a weight. Deterministic.
 template <executor Exec>

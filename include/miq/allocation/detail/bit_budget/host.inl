@@ -208,9 +208,9 @@ inline void require_valid(std::span<const bit_item> items, double budget_bits, c
   require(options.minimum_bits >= 1 && options.minimum_bits <= options.maximum_bits && options.maximum_bits <= 16,
           "allocate_bits: bits must satisfy 1 <= minimum_bits <= maximum_bits <= 16, got ", options.minimum_bits,
           " and ", options.maximum_bits);
-  require(
-      options.rule == strategy::threshold || options.rule == strategy::quantile || options.rule == strategy::greedy_budget,
-      "allocate_bits: rule is not a strategy, got ", static_cast<int>(options.rule));
+  require(options.rule == strategy::threshold || options.rule == strategy::quantile ||
+              options.rule == strategy::greedy_budget,
+          "allocate_bits: rule is not a strategy, got ", static_cast<int>(options.rule));
   if (options.rule == strategy::threshold)
     require(options.threshold >= 0 && options.threshold <= 1, "allocate_bits: threshold must be 0 to 1, got ",
             options.threshold);
@@ -262,7 +262,7 @@ MIQ_API budget_result allocate_bits(std::span<const bit_item> given, double budg
   } else {
     const auto order = detail::by_importance(items);
     const auto start = options.rule == strategy::threshold ? detail::start_by_threshold(items, order, options)
-                                                          : detail::start_by_quantile(items, order, options);
+                                                           : detail::start_by_quantile(items, order, options);
     result.bits = detail::scale_into_budget(items, order, start, budget_bits, options);
   }
   result.stored_bits = detail::total_stored_bits(items, result.bits);

@@ -63,13 +63,14 @@ inline void require_statistics(const char* function, const calibration::statisti
                                std::int64_t least_tokens) {
   using miq::detail::require;
   const auto c = statistics.covariance.columns();
-  require(c > 0 && statistics.covariance.rows() == c, function, ": statistics.covariance must be square and not empty, got ",
+  require(c > 0 && statistics.covariance.rows() == c, function,
+          ": statistics.covariance must be square and not empty, got ",
           miq::detail::shape_text(statistics.covariance.rows(), c));
-  require(statistics.tokens >= least_tokens, function, ": statistics must hold at least ", least_tokens, " tokens, got ",
-          statistics.tokens);
+  require(statistics.tokens >= least_tokens, function, ": statistics must hold at least ", least_tokens,
+          " tokens, got ", statistics.tokens);
   for (std::int64_t j = 0; j < c; ++j)
-    require(std::isfinite(statistics.covariance(j, j)) && statistics.covariance(j, j) >= 0, function, ": variance of column ", j,
-            " must be finite and not negative, got ", statistics.covariance(j, j));
+    require(std::isfinite(statistics.covariance(j, j)) && statistics.covariance(j, j) >= 0, function,
+            ": variance of column ", j, " must be finite and not negative, got ", statistics.covariance(j, j));
 }
 
 inline void require_apart(const char* function, const char* output, const vector_view<float>& out,
@@ -136,9 +137,11 @@ void importance_on(const Exec& exec, const importance_arguments<host_memory>& gi
           "importance: measure is not one of importance_measure, got ", static_cast<int>(measure));
   require_apart("importance", "out", out, statistics);
   for (std::int64_t j = 0; j < c; ++j) {
-    require(std::isfinite(statistics.mean[j]), "importance: mean of column ", j, " must be finite, got ", statistics.mean[j]);
-    require(std::isfinite(statistics.mean_absolute[j]) && statistics.mean_absolute[j] >= 0, "importance: mean amplitude of column ",
-            j, " must be finite and not negative, got ", statistics.mean_absolute[j]);
+    require(std::isfinite(statistics.mean[j]), "importance: mean of column ", j, " must be finite, got ",
+            statistics.mean[j]);
+    require(std::isfinite(statistics.mean_absolute[j]) && statistics.mean_absolute[j] >= 0,
+            "importance: mean amplitude of column ", j, " must be finite and not negative, got ",
+            statistics.mean_absolute[j]);
   }
   if (reads_weights) {
     require(weights.rows() > 0 && weights.columns() == c, "importance: weights must be [rows, ", c,
@@ -238,16 +241,17 @@ redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<hos
             options.share);
   for (std::int64_t i = 0; i < c; ++i)
     for (std::int64_t j = i + 1; j < c; ++j)
-      require(std::isfinite(statistics.covariance(i, j)), "redundancy_given_others: covariance of columns ", i, " and ", j,
-              " must be finite, got ", statistics.covariance(i, j));
+      require(std::isfinite(statistics.covariance(i, j)), "redundancy_given_others: covariance of columns ", i, " and ",
+              j, " must be finite, got ", statistics.covariance(i, j));
 
   const bool has_range = !statistics.minimum.empty() || !statistics.maximum.empty();
   require(!has_range || (statistics.minimum.size() == c && statistics.maximum.size() == c),
-          "redundancy_given_others: statistics must hold ", c, " minima and maxima, or none, got ", statistics.minimum.size(),
-          " and ", statistics.maximum.size());
+          "redundancy_given_others: statistics must hold ", c, " minima and maxima, or none, got ",
+          statistics.minimum.size(), " and ", statistics.maximum.size());
   std::pmr::vector<std::int64_t> live(exec.resource());
   for (std::int64_t j = 0; j < c; ++j)
-    if (statistics.covariance(j, j) > 0 && !(has_range && statistics.minimum[j] == statistics.maximum[j])) live.push_back(j);
+    if (statistics.covariance(j, j) > 0 && !(has_range && statistics.minimum[j] == statistics.maximum[j]))
+      live.push_back(j);
   const auto p = static_cast<std::int64_t>(live.size());
   redundancy_result result;
   result.constant = c - p;
@@ -277,7 +281,8 @@ redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<hos
     return std::all_of(precision.begin(), precision.end(), [&](double x) { return x * rounding <= 1; });
   };
 
-  const bool as_they_are = options.rule == shrinkage::none || (options.rule == shrinkage::estimated && statistics.tokens > p);
+  const bool as_they_are =
+      options.rule == shrinkage::none || (options.rule == shrinkage::estimated && statistics.tokens > p);
   bool done = false;
   if (options.rule == shrinkage::given) {
     result.used = shrinkage::given;
@@ -365,7 +370,8 @@ void importance(const Exec& exec, const weights_view<memory_of<Exec>>& weights,
 }
 
 template <executor Exec>
-redundancy_result redundancy_given_others(const Exec& exec, const calibration::statistics_view<memory_of<Exec>>& statistics,
+redundancy_result redundancy_given_others(const Exec& exec,
+                                          const calibration::statistics_view<memory_of<Exec>>& statistics,
                                           vector_view<float, memory_of<Exec>> nats, const redundancy_options& options) {
   return redundancy_on(exec, detail::redundancy_arguments<memory_of<Exec>>{statistics, nats, options});
 }

@@ -8,8 +8,8 @@
 
 namespace miq::grouping::detail {
 
-/// Negative elements of a symmetric matrix become 0, the diagonal becomes `diagonal`. One row per block. Pairs i < j that
-/// were negative are added to `clipped`, rows without a positive element off the diagonal to `isolated`.
+/// Negative elements of a symmetric matrix become 0, the diagonal becomes `diagonal`. One row per block. Pairs i < j
+/// that were negative are added to `clipped`, rows without a positive element off the diagonal to `isolated`.
 struct profile_body {
   static constexpr int lanes = 256;
 

@@ -15,9 +15,10 @@ void require_statistics_shape(const char* function, const calibration::statistic
   const auto columns = statistics.covariance.columns();
   require(statistics.covariance.rows() == columns, function, ": the covariance must be square, got ",
           shape_text(statistics.covariance.rows(), columns));
-  require(statistics.minimum.size() == statistics.maximum.size() && (statistics.minimum.empty() || statistics.minimum.size() == columns),
-          function, ": minimum and maximum must both have ", columns, " elements or none, got ", statistics.minimum.size(),
-          " and ", statistics.maximum.size());
+  require(statistics.minimum.size() == statistics.maximum.size() &&
+              (statistics.minimum.empty() || statistics.minimum.size() == columns),
+          function, ": minimum and maximum must both have ", columns, " elements or none, got ",
+          statistics.minimum.size(), " and ", statistics.maximum.size());
   require(statistics.tokens >= 2, function, ": at least 2 tokens must have been statistics, got ", statistics.tokens);
 }
 

@@ -19,22 +19,25 @@ namespace detail {
 inline namespace MIQ_INSTRUCTION_SET {
 
 inline bool is_constant(const calibration::statistics_view<>& statistics, std::int64_t c) {
-  return statistics.covariance(c, c) == 0.0F || (!statistics.minimum.empty() && statistics.minimum[c] == statistics.maximum[c]);
+  return statistics.covariance(c, c) == 0.0F ||
+         (!statistics.minimum.empty() && statistics.minimum[c] == statistics.maximum[c]);
 }
 
 /// The same, and of their contents.
 inline void require_statistics(const char* function, const calibration::statistics_view<>& statistics) {
   require_statistics_shape(function, statistics);
   for (std::int64_t c = 0; c < statistics.covariance.columns(); ++c)
-    require(statistics.covariance(c, c) >= 0.0F && statistics.covariance(c, c) <= std::numeric_limits<float>::max(), function,
-            ": variances must be finite and not negative, got ", statistics.covariance(c, c), " for column ", c);
+    require(statistics.covariance(c, c) >= 0.0F && statistics.covariance(c, c) <= std::numeric_limits<float>::max(),
+            function, ": variances must be finite and not negative, got ", statistics.covariance(c, c), " for column ",
+            c);
 }
 
 /// 0 for a constant channel.
 inline std::vector<double> inverse_variances(const calibration::statistics_view<>& statistics) {
   std::vector<double> out(static_cast<std::size_t>(statistics.covariance.columns()));
   for (std::int64_t c = 0; c < statistics.covariance.columns(); ++c)
-    if (!is_constant(statistics, c)) out[static_cast<std::size_t>(c)] = 1.0 / static_cast<double>(statistics.covariance(c, c));
+    if (!is_constant(statistics, c))
+      out[static_cast<std::size_t>(c)] = 1.0 / static_cast<double>(statistics.covariance(c, c));
   return out;
 }
 
@@ -91,14 +94,14 @@ void correlation_on(const Exec& exec, const calibration::statistics_view<>& stat
   found.few_tokens = statistics.tokens < 100;
   for (std::int64_t c = 0; c < columns; ++c) found.constant += is_constant(statistics, c);
 
-  found.clamped =
-      write_gaussian_information(exec, statistics.covariance, inverse_variances(statistics), mi, options.max_correlation);
+  found.clamped = write_gaussian_information(exec, statistics.covariance, inverse_variances(statistics), mi,
+                                             options.max_correlation);
   *result = found;
 }
 
 template <on_host Exec>
-correlation_result correlation_on(const Exec& exec, const calibration::statistics_view<>& statistics, matrix_view<float> mi,
-                                  const correlation_options& options) {
+correlation_result correlation_on(const Exec& exec, const calibration::statistics_view<>& statistics,
+                                  matrix_view<float> mi, const correlation_options& options) {
   correlation_result result;
   correlation_on(exec, statistics, mi, result, options);
   return result;

@@ -8,8 +8,8 @@
 
 namespace miq::information::detail {
 
-/// Sorts each row of keys ascending, its payload along; equal keys stay in their order. Merges runs of 1, 2, 4, ...:
-/// an element goes to its place in its own run plus the number of elements of the other run before it. One row per block;
+/// Sorts each row of keys ascending, its payload along; equal keys stay in their order. Merges runs of 1, 2, 4, ...: an
+/// element goes to its place in its own run plus the number of elements of the other run before it. One row per block;
 /// log2(n)^2 / 2 reads an element.
 struct row_sort_body {
   static constexpr int lanes = 256;

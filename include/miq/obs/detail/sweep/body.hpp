@@ -1,8 +1,8 @@
 // The sweep on a device: the kernel bodies.
 //
 // A block of lanes takes 32 rows through a panel of up to 128 columns, whose weights lie in scratch. The panel is cut
-// into steps of up to 16 columns: one lane per row settles a step's columns in registers, then all lanes make the errors
-// up in the rest of the panel. What lies beyond the panel is left to a matrix product.
+// into steps of up to 16 columns: one lane per row settles a step's columns in registers, then all lanes make the
+// errors up in the rest of the panel. What lies beyond the panel is left to a matrix product.
 #pragma once
 
 #include <cmath>

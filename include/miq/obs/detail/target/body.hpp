@@ -45,8 +45,8 @@ struct transpose_body {
   }
 };
 
-/// W* = W + strength * step of one row per block, and three sums of squares: of the change, of W, of the change as U sees
-/// it.
+/// W* = W + strength * step of one row per block, and three sums of squares: of the change, of W, of the change as U
+/// sees it.
 template <class T>
 struct move_target_body {
   static constexpr int lanes = 256;
