@@ -8,8 +8,8 @@ namespace {
 void copy(benchmark::State& state) {
   const auto bytes = state.range(0);
   const auto from = there<std::byte>(bytes), to = there<std::byte>(bytes);
-  miq::detail::check_cuda(cudaMemsetAsync(from.data(), 0x5A, static_cast<std::size_t>(bytes), exec().stream()),
-                          "cudaMemsetAsync");
+  miq::check_cuda(cudaMemsetAsync(from.data(), 0x5A, static_cast<std::size_t>(bytes), exec().stream()),
+                  "cudaMemsetAsync");
   measure(state, {.bytes = 2 * static_cast<double>(bytes)},
           [&] { miq::copy(exec(), miq::vector_view<const std::byte, device_memory>(from.view()), to.view()); });
 }
@@ -20,15 +20,15 @@ void multiply(benchmark::State& state, cublasMath_t mode) {
   const auto a = there(random_matrix(n, n, 1)), b = there(random_matrix(n, n, 1));
   const auto c = there<float>(n, n);
   cublasMath_t own{};
-  miq::detail::check_blas(cublasGetMathMode(exec().blas(), &own), "cublasGetMathMode");
-  miq::detail::check_blas(cublasSetMathMode(exec().blas(), mode), "cublasSetMathMode");
+  miq::check_blas(cublasGetMathMode(exec().blas(), &own), "cublasGetMathMode");
+  miq::check_blas(cublasSetMathMode(exec().blas(), mode), "cublasSetMathMode");
   measure(state, {.operations = 2 * size * size * size}, [&] {
     const float one = 1, zero = 0;
-    miq::detail::check_blas(cublasSgemm_64(exec().blas(), CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a.data(), n,
-                                           b.data(), n, &zero, c.data(), n),
-                            "cublasSgemm");
+    miq::check_blas(cublasSgemm_64(exec().blas(), CUBLAS_OP_N, CUBLAS_OP_N, n, n, n, &one, a.data(), n, b.data(), n,
+                                   &zero, c.data(), n),
+                    "cublasSgemm");
   });
-  miq::detail::check_blas(cublasSetMathMode(exec().blas(), own), "cublasSetMathMode");
+  miq::check_blas(cublasSetMathMode(exec().blas(), own), "cublasSetMathMode");
 }
 
 }  // namespace

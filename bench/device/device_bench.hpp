@@ -69,8 +69,8 @@ benchmark::internal::Benchmark* add(const std::string& name, const sizes& size, 
 class device_clock {
  public:
   device_clock() {
-    miq::detail::check_cuda(cudaEventCreate(&begin_), "cudaEventCreate");
-    miq::detail::check_cuda(cudaEventCreate(&end_), "cudaEventCreate");
+    miq::check_cuda(cudaEventCreate(&begin_), "cudaEventCreate");
+    miq::check_cuda(cudaEventCreate(&end_), "cudaEventCreate");
   }
   device_clock(const device_clock&) = delete;
   device_clock& operator=(const device_clock&) = delete;
@@ -80,12 +80,12 @@ class device_clock {
   }
   template <class Work>
   double seconds(cudaStream_t stream, const Work& work) {
-    miq::detail::check_cuda(cudaEventRecord(begin_, stream), "cudaEventRecord");
+    miq::check_cuda(cudaEventRecord(begin_, stream), "cudaEventRecord");
     work();
-    miq::detail::check_cuda(cudaEventRecord(end_, stream), "cudaEventRecord");
-    miq::detail::check_cuda(cudaEventSynchronize(end_), "cudaEventSynchronize");
+    miq::check_cuda(cudaEventRecord(end_, stream), "cudaEventRecord");
+    miq::check_cuda(cudaEventSynchronize(end_), "cudaEventSynchronize");
     float milliseconds = 0;
-    miq::detail::check_cuda(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+    miq::check_cuda(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
     return static_cast<double>(milliseconds) * 1e-3;
   }
 
@@ -117,7 +117,7 @@ double measure(benchmark::State& state, const cost& least, const Work& work) {
   device.exec.synchronise();
   double total = 0;
   for (auto _ : state) {
-    miq::detail::check_cuda(
+    miq::check_cuda(
         cudaMemsetAsync(device.flush.data(), 0, static_cast<std::size_t>(device.flush.bytes()), device.exec.stream()),
         "cudaMemsetAsync");
     const double seconds = clock.seconds(device.exec.stream(), work);

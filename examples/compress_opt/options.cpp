@@ -12,6 +12,7 @@
 #include <miq/core/error.hpp>
 #include <miq/core/version.hpp>
 
+#include "common/text.hpp"
 #include "compress_opt/errors.hpp"
 
 namespace compress_opt {
@@ -86,7 +87,7 @@ const std::map<std::string, save_format> save_formats = {{"huggingface", save_fo
 
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
-  if (!condition) throw option_error(miq::detail::join_message(parts...));
+  if (!condition) throw option_error(examples::join(parts...));
 }
 
 /// What a name stands for; an error that lists the names if there is none such.
@@ -317,8 +318,7 @@ command_line parse_command_line(int argc, const char* const* argv) {
   app.get_formatter()->column_width(34);
   app.get_formatter()->label("OPTIONS", "OPTION...");
   app.set_version_flag(
-      "--version",
-      miq::detail::join_message("compress_opt ", MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH),
+      "--version", examples::join("compress_opt ", MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH),
       "Print the version");
 
   std::vector<std::string> methods;

@@ -32,7 +32,7 @@ class caching_memory final : public miq::device_memory_resource {
       block = found->second;
       free_.erase(found);
     } else {
-      miq::detail::check_cuda(cudaMalloc(&block, static_cast<std::size_t>(wanted)), "cudaMalloc");
+      miq::check_cuda(cudaMalloc(&block, static_cast<std::size_t>(wanted)), "cudaMalloc");
       ++allocations_;
       total_ += wanted;
     }

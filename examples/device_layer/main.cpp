@@ -14,7 +14,7 @@ using miq::device_memory;
 /// A CUDA stream for the scope's duration.
 class stream {
  public:
-  stream() { miq::detail::check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+  stream() { miq::check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
   ~stream() { static_cast<void>(cudaStreamDestroy(stream_)); }

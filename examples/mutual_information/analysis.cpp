@@ -16,7 +16,7 @@ namespace mutual_information {
 
 namespace {
 
-using miq::detail::part_of;
+using miq::part_of;
 using miq::grouping::partition;
 namespace grouping = miq::grouping;
 namespace information = miq::information;
@@ -89,12 +89,12 @@ void find_groups(const miq::host_executor& exec, const options& chosen, findings
   found.candidates = std::move(result.candidates);
   found.silhouettes = std::move(result.silhouettes);
 
-  miq::detail::report_progress(progress, "dendrogram", 0.7);
+  miq::report_progress(progress, "dendrogram", 0.7);
   miq::matrix<float> distance(channels, channels);
   information::distance(exec, found.mi.view(), distance.view());
   found.tree =
       result.tree.columns() > 0 ? std::move(result.tree) : grouping::linkage(exec, distance.view(), chosen.linkage);
-  miq::detail::report_progress(progress, "quality", 0.9);
+  miq::report_progress(progress, "quality", 0.9);
   found.quality = grouping::describe_groups(exec, found.mi.view(), found.groups);
   if (found.groups.groups() > 1) found.silhouette = grouping::silhouette(exec, distance.view(), found.groups);
   found.order = picture_order(found.groups, found.tree);

@@ -11,6 +11,7 @@
 #include <miq/core/version.hpp>
 
 #include "common/errors.hpp"
+#include "common/text.hpp"
 
 namespace mutual_information {
 
@@ -62,7 +63,7 @@ constexpr std::string_view name_in(const name_table<Value, Count>& names, Value 
 
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
-  if (!condition) throw examples::option_error(miq::detail::join_message(parts...));
+  if (!condition) throw examples::option_error(examples::join(parts...));
 }
 
 template <class Value, std::size_t Count>
@@ -122,10 +123,10 @@ command_line parse_command_line(int argc, const char* const* argv) {
       "mutual_information");
   app.get_formatter()->column_width(34);
   app.get_formatter()->label("OPTIONS", "OPTION...");
-  app.set_version_flag("--version",
-                       miq::detail::join_message("mutual_information ", MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.',
-                                                 MIQ_VERSION_PATCH),
-                       "Print the version");
+  app.set_version_flag(
+      "--version",
+      examples::join("mutual_information ", MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH),
+      "Print the version");
 
   std::string input, out, labels;
   std::string estimator = "correlation", bins = "16", edges = "width", correction = "plug-in", bandwidth = "scott";

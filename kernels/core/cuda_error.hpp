@@ -20,12 +20,10 @@ class cuda_error : public error {
   int code_;
 };
 
-namespace detail {
-
-/// Throws unless `code` is success; running out of memory is `out_of_memory`.
+/// Throws `cuda_error` unless `code` is success; where memory has run out, `out_of_memory`. `call` names what returned it.
 inline void check_cuda(cudaError_t code, const char* call) {
   if (code == cudaSuccess) return;
-  const auto message = join_message(call, ": ", cudaGetErrorName(code), ": ", cudaGetErrorString(code));
+  const auto message = detail::join_message(call, ": ", cudaGetErrorName(code), ": ", cudaGetErrorString(code));
   // An error that does not stick is taken off the runtime's list, so that it is not reported again by the next launch.
   static_cast<void>(cudaGetLastError());
   if (code == cudaErrorMemoryAllocation) throw out_of_memory(message);
@@ -34,17 +32,16 @@ inline void check_cuda(cudaError_t code, const char* call) {
 
 inline void check_blas(cublasStatus_t code, const char* call) {
   if (code == CUBLAS_STATUS_SUCCESS) return;
-  const auto message = join_message(call, ": ", cublasGetStatusName(code), ": ", cublasGetStatusString(code));
+  const auto message = detail::join_message(call, ": ", cublasGetStatusName(code), ": ", cublasGetStatusString(code));
   if (code == CUBLAS_STATUS_ALLOC_FAILED) throw out_of_memory(message);
   throw cuda_error(message, static_cast<int>(code));
 }
 
 inline void check_solver(cusolverStatus_t code, const char* call) {
   if (code == CUSOLVER_STATUS_SUCCESS) return;
-  const auto message = join_message(call, ": cuSOLVER status ", static_cast<int>(code));
+  const auto message = detail::join_message(call, ": cuSOLVER status ", static_cast<int>(code));
   if (code == CUSOLVER_STATUS_ALLOC_FAILED) throw out_of_memory(message);
   throw cuda_error(message, static_cast<int>(code));
 }
 
-}  // namespace detail
 }  // namespace miq

@@ -84,7 +84,7 @@ class cuda_executor {
   std::int64_t block_memory() const { return block_memory_; }
 
   /// Waits for the stream. @throws cuda_error  what went wrong in work enqueued before
-  void synchronise() const { detail::check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+  void synchronise() const { check_cuda(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
 
  private:
   cudaStream_t stream_ = nullptr;

@@ -31,7 +31,7 @@ class pooled_device_memory final : public device_memory_resource {
  public:
   void* allocate(std::int64_t bytes, cudaStream_t stream) override {
     void* memory = nullptr;
-    detail::check_cuda(cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream), "cudaMallocAsync");
+    check_cuda(cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream), "cudaMallocAsync");
     return memory;
   }
   void deallocate(void* memory, std::int64_t /*bytes*/, cudaStream_t stream) noexcept override {

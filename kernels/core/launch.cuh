@@ -49,7 +49,7 @@ void launch(const cuda_executor& exec, const char* name, const Body& body) {
   const std::int64_t blocks = body.blocks();
   if (blocks <= 0) return;
   int current = 0;
-  detail::check_cuda(cudaGetDevice(&current), name);
+  check_cuda(cudaGetDevice(&current), name);
   detail::require(current == exec.device(), name, ": the executor's device, ", exec.device(),
                   ", must be the current one, which is ", current);
   const std::int64_t bytes = body.scratch_bytes();
@@ -57,12 +57,12 @@ void launch(const cuda_executor& exec, const char* name, const Body& body) {
                   exec.device(), " has ", exec.block_memory());
   // Beyond 48 KiB a kernel has to ask.
   if (bytes > 48 * 1024)
-    detail::check_cuda(
+    check_cuda(
         cudaFuncSetAttribute(run_blocks<Body>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
         name);
   const auto grid = static_cast<unsigned>(std::min<std::int64_t>(blocks, 0x7FFFFFFF));
   run_blocks<Body><<<grid, Body::lanes, static_cast<std::size_t>(bytes), exec.stream()>>>(body, blocks);
-  detail::check_cuda(cudaGetLastError(), name);
+  check_cuda(cudaGetLastError(), name);
 }
 
 }  // namespace device

@@ -31,9 +31,9 @@ class stream_machine {
                 std::int64_t depth, float alpha, const float* a, std::int64_t a_leading, const float* b,
                 std::int64_t b_leading, float beta, float* c, std::int64_t c_leading) const {
     if (rows == 0 || columns == 0) return;
-    detail::check_blas(cublasSgemm_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
-                                      b_leading, a, a_leading, &beta, c, c_leading),
-                       name);
+    check_blas(cublasSgemm_64(exec_.blas(), operation(op_b), operation(op_a), columns, rows, depth, &alpha, b,
+                              b_leading, a, a_leading, &beta, c, c_leading),
+               name);
   }
   /// In float, and in double where a folder asks for it.
   template <class T>
@@ -48,16 +48,15 @@ class stream_machine {
                   a, a_leading, a_stride, &beta, c, c_leading, c_stride, count);
     };
     if constexpr (std::is_same_v<T, double>)
-      detail::check_blas(multiply(cublasDgemmStridedBatched_64), name);
+      check_blas(multiply(cublasDgemmStridedBatched_64), name);
     else
-      detail::check_blas(multiply(cublasSgemmStridedBatched_64), name);
+      check_blas(multiply(cublasSgemmStridedBatched_64), name);
   }
 
   template <class T>
   void clear(T* to, std::int64_t count) const {
-    detail::check_cuda(
-        cudaMemsetAsync(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(T), exec_.stream()),
-        "cudaMemsetAsync");
+    check_cuda(cudaMemsetAsync(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(T), exec_.stream()),
+               "cudaMemsetAsync");
   }
   template <class T>
   void copy(const T* from, std::int64_t count, T* to) const {

@@ -55,7 +55,7 @@ MIQ_CUDA_API information_grouping_result group_by_information(const cuda_executo
     return detail::group_on_host(exec, mi, entropies, options, progress);
   }
 
-  miq::detail::report_progress(progress, "affinities", 0);
+  miq::report_progress(progress, "affinities", 0);
   const device_array<float> memory(columns * columns, exec.stream(), exec.resource());
   const auto affinity = memory.as_matrix(columns, columns);
   information_grouping_result result;
@@ -82,7 +82,7 @@ MIQ_CUDA_API information_grouping_result group_by_information(const cuda_executo
   machine.fetch(counts.data(), 2, counted);
   result.clipped += counted[0];  // 0 where `affinity` has clipped
   result.isolated = counted[1];
-  miq::detail::report_progress(progress, "groups", 0);
+  miq::report_progress(progress, "groups", 0);
   if (spectral_method) {
     spectral_options how;
     how.groups = options.groups;

@@ -28,20 +28,20 @@ MIQ_CUDA_API estimator_result mutual_information(const cuda_executor& exec,
                                                  matrix_view<float, device_memory> mi,
                                                  const estimator_options& estimator,
                                                  const progress_callback& progress) {
-  miq::detail::report_progress(progress, name_of(estimator), 0);
+  miq::report_progress(progress, name_of(estimator), 0);
   auto result = std::visit(
       [&]<class Options>(const Options& options) -> estimator_result {
         return estimator_traits<Options>::estimate(exec, samples, mi, options);
       },
       estimator);
-  miq::detail::report_progress(progress, name_of(estimator), 1);
+  miq::report_progress(progress, name_of(estimator), 1);
   return result;
 }
 
 MIQ_CUDA_API estimator_result mutual_information(
     const cuda_executor& exec, matrix_view<const float, device_memory> samples, std::span<const channel_pair> pairs,
     vector_view<float, device_memory> mi, const estimator_options& estimator, const progress_callback& progress) {
-  miq::detail::report_progress(progress, name_of(estimator), 0);
+  miq::report_progress(progress, name_of(estimator), 0);
   auto result = std::visit(
       [&]<class Options>(const Options& options) -> estimator_result {
         using traits = estimator_traits<Options>;
@@ -60,7 +60,7 @@ MIQ_CUDA_API estimator_result mutual_information(
         }
       },
       estimator);
-  miq::detail::report_progress(progress, name_of(estimator), 1);
+  miq::report_progress(progress, name_of(estimator), 1);
   return result;
 }
 

@@ -232,7 +232,7 @@ TEST_CASE("importance refuses bad input and leaves the output alone", "[allocati
                    }),
                    "out must not overlap weights"));
     CHECK(contains(refusal([&] { importance(exec, w.view(), seen.view(), measure, seen.mean); }),
-                   "out must not overlap seen"));
+                   "out must not overlap statistics"));
     CHECK(w(1, 0) == 1);
   }
 }
@@ -483,7 +483,7 @@ TEST_CASE("redundancy refuses bad input and leaves the output alone", "[allocati
     CHECK(contains(refusal([&] {
                      redundancy_given_others(exec, seen.view(), {seen.covariance.data() + 3, 3});
                    }),
-                   "nats must not overlap seen"));
+                   "nats must not overlap statistics"));
   }
 }
 

@@ -19,15 +19,15 @@ TEST_CASE("a missing device is a clear error", "[core][device]") {
 }
 
 TEST_CASE("errors of CUDA name the call", "[core]") {
-  CHECK_NOTHROW(miq::detail::check_cuda(cudaSuccess, "call"));
-  CHECK_THROWS_AS(miq::detail::check_cuda(cudaErrorMemoryAllocation, "call"), miq::out_of_memory);
-  CHECK_THROWS_WITH(miq::detail::check_cuda(cudaErrorInvalidValue, "some call"),
+  CHECK_NOTHROW(miq::check_cuda(cudaSuccess, "call"));
+  CHECK_THROWS_AS(miq::check_cuda(cudaErrorMemoryAllocation, "call"), miq::out_of_memory);
+  CHECK_THROWS_WITH(miq::check_cuda(cudaErrorInvalidValue, "some call"),
                     miq_test::contains("some call: cudaErrorInvalidValue: "));
-  CHECK_THROWS_AS(miq::detail::check_blas(CUBLAS_STATUS_ALLOC_FAILED, "call"), miq::out_of_memory);
-  CHECK_THROWS_WITH(miq::detail::check_blas(CUBLAS_STATUS_NOT_SUPPORTED, "product"),
+  CHECK_THROWS_AS(miq::check_blas(CUBLAS_STATUS_ALLOC_FAILED, "call"), miq::out_of_memory);
+  CHECK_THROWS_WITH(miq::check_blas(CUBLAS_STATUS_NOT_SUPPORTED, "product"),
                     miq_test::contains("product: CUBLAS_STATUS_NOT_SUPPORTED"));
-  CHECK_THROWS_AS(miq::detail::check_solver(CUSOLVER_STATUS_ALLOC_FAILED, "call"), miq::out_of_memory);
-  CHECK_THROWS_AS(miq::detail::check_solver(CUSOLVER_STATUS_INTERNAL_ERROR, "call"), miq::cuda_error);
+  CHECK_THROWS_AS(miq::check_solver(CUSOLVER_STATUS_ALLOC_FAILED, "call"), miq::out_of_memory);
+  CHECK_THROWS_AS(miq::check_solver(CUSOLVER_STATUS_INTERNAL_ERROR, "call"), miq::cuda_error);
 }
 
 namespace {

@@ -11,9 +11,7 @@
 #include <miq/core/progress.hpp>
 #include <miq/core/version.hpp>
 
-TEST_CASE("no callback, no report", "[core][progress]") {
-  CHECK_NOTHROW(miq::detail::report_progress({}, "phase", 0.5));
-}
+TEST_CASE("no callback, no report", "[core][progress]") { CHECK_NOTHROW(miq::report_progress({}, "phase", 0.5)); }
 
 TEST_CASE("a callback sees phase and share, and may cancel", "[core][progress]") {
   std::vector<std::pair<std::string, double>> seen;
@@ -21,18 +19,18 @@ TEST_CASE("a callback sees phase and share, and may cancel", "[core][progress]")
     seen.emplace_back(phase, fraction);
     return fraction < 0.6;
   };
-  miq::detail::report_progress(callback, "gram", 0.25);
-  miq::detail::report_progress(callback, "sweep", 0.5);
-  CHECK_THROWS_AS(miq::detail::report_progress(callback, "sweep", 0.75), miq::cancelled);
-  CHECK_THROWS_WITH(miq::detail::report_progress(callback, "refit", 1.0), miq_test::contains("refit"));
+  miq::report_progress(callback, "gram", 0.25);
+  miq::report_progress(callback, "sweep", 0.5);
+  CHECK_THROWS_AS(miq::report_progress(callback, "sweep", 0.75), miq::cancelled);
+  CHECK_THROWS_WITH(miq::report_progress(callback, "refit", 1.0), miq_test::contains("refit"));
   CHECK(seen ==
         std::vector<std::pair<std::string, double>>{{"gram", 0.25}, {"sweep", 0.5}, {"sweep", 0.75}, {"refit", 1.0}});
 }
 
 TEST_CASE("an exception of the callback passes through", "[core][progress]") {
-  CHECK_THROWS_AS(miq::detail::report_progress([](std::string_view, double) -> bool { throw std::logic_error("mine"); },
-                                               "phase", 0),
-                  std::logic_error);
+  CHECK_THROWS_AS(
+      miq::report_progress([](std::string_view, double) -> bool { throw std::logic_error("mine"); }, "phase", 0),
+      std::logic_error);
 }
 
 TEMPLATE_TEST_CASE("every exception of miq is a miq::error and a std::runtime_error", "[core][error]",

@@ -165,7 +165,7 @@ TEST_CASE("the device's estimators are captured into a graph when they are given
   };
   run();
   const auto expected = mi.fetch(exec), expected_ranks = ranks.fetch(exec);
-  using miq::detail::check_cuda;
+  using miq::check_cuda;
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t ready = nullptr;
   check_cuda(cudaStreamBeginCapture(own, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");

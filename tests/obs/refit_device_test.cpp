@@ -114,14 +114,14 @@ TEST_CASE("refit on a device: in a workspace, on the default stream, in a graph"
   exec.synchronise();
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t graph_exec = nullptr;
-  miq::detail::check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "begin capture");
+  miq::check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "begin capture");
   run(bytes);
-  miq::detail::check_cuda(cudaStreamEndCapture(stream, &graph), "end capture");
-  miq::detail::check_cuda(cudaGraphInstantiate(&graph_exec, graph, 0), "instantiate");
-  miq::detail::check_cuda(
+  miq::check_cuda(cudaStreamEndCapture(stream, &graph), "end capture");
+  miq::check_cuda(cudaGraphInstantiate(&graph_exec, graph, 0), "instantiate");
+  miq::check_cuda(
       cudaMemsetAsync(layer.weights.view().data(), 0, static_cast<std::size_t>(50 * 130) * sizeof(float), stream),
       "memset");
-  miq::detail::check_cuda(cudaGraphLaunch(graph_exec, stream), "launch");
+  miq::check_cuda(cudaGraphLaunch(graph_exec, stream), "launch");
   const auto again = layer.weights.fetch(exec);
   CHECK(difference(again, first) < 1e-6);
   CHECK(losses.fetch(exec)[2] > 0);

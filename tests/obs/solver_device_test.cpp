@@ -85,7 +85,7 @@ solved sweep_on_device(const miq::cuda_executor& exec, const matrix<float>& weig
     const miq::device_array<std::byte> scratch(bytes, exec.stream());
     const miq::device_array<miq::obs::device_sweep_result> result(1, exec.stream());
     exec.synchronise();
-    const auto check = [](cudaError_t code) { miq::detail::check_cuda(code, "capture"); };
+    const auto check = [](cudaError_t code) { miq::check_cuda(code, "capture"); };
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t runs = nullptr;
     check(cudaStreamBeginCapture(exec.stream(), cudaStreamCaptureModeThreadLocal));

@@ -39,7 +39,7 @@ inline constexpr bool device_is_simulated = false;
 /// A stream of its own.
 class stream {
  public:
-  stream() { miq::detail::check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+  stream() { miq::check_cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
   stream(const stream&) = delete;
   stream& operator=(const stream&) = delete;
   ~stream() { static_cast<void>(cudaStreamDestroy(stream_)); }

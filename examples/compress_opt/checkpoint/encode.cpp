@@ -12,6 +12,7 @@
 #include <miq/quantization/packed_layer.hpp>
 #include <miq/quantization/packing.hpp>
 
+#include "common/text.hpp"
 #include "compress_opt/errors.hpp"
 
 namespace compress_opt {
@@ -19,7 +20,6 @@ namespace compress_opt {
 namespace {
 
 namespace q = miq::quantization;
-using miq::detail::join_message;
 using nlohmann::json;
 
 constexpr std::array<std::int64_t, 6> gptq_group_sizes = {1024, 512, 256, 128, 64, 32};
@@ -122,8 +122,8 @@ std::int64_t gptq_group_size(const stored_matrices& matrices) {
   if (!grouped) return -1;
   for (const auto size : gptq_group_sizes)
     if (unit % size == 0) return size;
-  throw option_error(join_message("--save_format gptq: the groups of all matrices must have multiples of ",
-                                  gptq_group_sizes.back(), " columns; use --balanced with a suitable --n_groups"));
+  throw option_error(examples::join("--save_format gptq: the groups of all matrices must have multiples of ",
+                                    gptq_group_sizes.back(), " columns; use --balanced with a suitable --n_groups"));
 }
 
 std::vector<encoded_tensor> gptq_tensors(const miq::host_executor& exec, const stored_matrix& matrix,

@@ -20,6 +20,7 @@
 #include <miq/core/numeric_types.hpp>
 
 #include "common/mapped_file.hpp"
+#include "common/text.hpp"
 #include "compress_opt/checkpoint/tensor_source.hpp"
 #include "compress_opt/files/json.hpp"
 
@@ -103,8 +104,7 @@ class partial_directory {
   explicit partial_directory(const fs::path& target) : target_(target) {
     // The process's number keeps two savers apart; a further one is tried where a killed process left its directory.
     for (int attempt = 0;; ++attempt) {
-      const auto name =
-          miq::detail::join_message('.', target.filename().string(), ".partial-", ::getpid(), '-', attempt);
+      const auto name = examples::join('.', target.filename().string(), ".partial-", ::getpid(), '-', attempt);
       const fs::path path = parent() / name;
       if (::mkdir(path.c_str(), 0777) == 0) {
         path_ = path;
@@ -301,7 +301,7 @@ void write_weights(const opt_model& model, const fs::path& path, element_type ty
       write_as<miq::float16>(file, tensors[i]);
     else
       write_as<miq::bfloat16>(file, tensors[i]);
-    miq::detail::report_progress(progress, "save", static_cast<double>(i + 1) / static_cast<double>(tensors.size()));
+    miq::report_progress(progress, "save", static_cast<double>(i + 1) / static_cast<double>(tensors.size()));
   }
   file.close();
 }
@@ -352,8 +352,7 @@ void write_config(const opt_model& model, const fs::path& source, const fs::path
 void check_matrices(const opt_model& model, const save_options& options) {
   if (options.format == save_format::huggingface || options.format == save_format::miq) return;
   if (options.matrices == nullptr || options.matrices->empty())
-    throw option_error(
-        miq::detail::join_message("--save_format ", name_of(options.format), ": the model has no codes to save"));
+    throw option_error(examples::join("--save_format ", name_of(options.format), ": the model has no codes to save"));
   for (const auto& [name, matrix] : *options.matrices) require_holds(options.format, traits_of(matrix), name);
   if (options.format == save_format::gptq && options.matrices->size() != model.layers.size() * all_linears.size())
     throw option_error("--save_format gptq: all matrices of all layers must be compressed");

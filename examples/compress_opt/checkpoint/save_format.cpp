@@ -2,6 +2,7 @@
 
 #include <miq/core/error.hpp>
 
+#include "common/text.hpp"
 #include "compress_opt/errors.hpp"
 
 namespace compress_opt {
@@ -9,7 +10,6 @@ namespace compress_opt {
 namespace {
 
 namespace q = miq::quantization;
-using miq::detail::join_message;
 
 constexpr std::int64_t codes_at_a_time = 32;      // so many fill whole words at every width
 constexpr std::int64_t smallest_gptq_group = 32;  // columns; see `gptq_group_size`
@@ -35,7 +35,7 @@ void require_holds(save_format format, const matrix_traits& traits, const std::s
   const bool gptq = format == save_format::gptq;
   const auto refuse = [&](const std::string& what) {
     throw option_error(
-        join_message("--save_format ", name_of(format), ": ", place, ": ", what, "; --save_format miq holds it"));
+        examples::join("--save_format ", name_of(format), ": ", place, ": ", what, "; --save_format miq holds it"));
   };
   if (!traits.quantised)
     refuse(gptq
@@ -52,18 +52,18 @@ void require_holds(save_format format, const matrix_traits& traits, const std::s
     refuse("no mask is stored, so that masked weights need a level at 0; use --grid asymmetric or symmetric");
   if (traits.scales != q::scale_format::float16) refuse("scales are stored in half precision; use --scales float16");
   if (traits.least_bits != traits.most_bits)
-    refuse(join_message("all groups must have one width, but they get ", traits.least_bits, " to ", traits.most_bits,
-                        " bits; use --n_groups 1"));
+    refuse(examples::join("all groups must have one width, but they get ", traits.least_bits, " to ", traits.most_bits,
+                          " bits; use --n_groups 1"));
   const int bits = traits.most_bits;
   if (gptq) {
     if (bits != 2 && bits != 3 && bits != 4 && bits != 8)
-      refuse(join_message("codes must have 2, 3, 4 or 8 bits, got ", bits, "; change --wbits or --target_avg_bits"));
+      refuse(examples::join("codes must have 2, 3, 4 or 8 bits, got ", bits, "; change --wbits or --target_avg_bits"));
     if (traits.rows % codes_at_a_time != 0 || traits.columns % codes_at_a_time != 0)
-      refuse(join_message("rows and columns must be multiples of ", codes_at_a_time, ", got ", traits.rows, " and ",
-                          traits.columns));
+      refuse(examples::join("rows and columns must be multiples of ", codes_at_a_time, ", got ", traits.rows, " and ",
+                            traits.columns));
     if (traits.groups != 1 && (traits.group_unit == 0 || traits.group_unit % smallest_gptq_group != 0))
-      refuse(join_message("every group must have a multiple of ", smallest_gptq_group, " of the ", traits.columns,
-                          " columns; use --balanced with a suitable --n_groups, or --n_groups 1"));
+      refuse(examples::join("every group must have a multiple of ", smallest_gptq_group, " of the ", traits.columns,
+                            " columns; use --balanced with a suitable --n_groups, or --n_groups 1"));
   } else {
     if (bits == 1 && traits.symmetry == q::grid_symmetry::symmetric)
       refuse("symmetric grids of 1 bit have no level at 0; use 2 bits or more");

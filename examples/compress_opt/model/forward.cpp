@@ -4,13 +4,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "common/text.hpp"
 #include "compress_opt/model/kernels.hpp"
 
 namespace compress_opt {
 
 namespace {
-
-using miq::detail::require;
 
 constexpr std::int64_t position_offset = 2;  // OPT's table of positions begins with two rows that are never used
 
@@ -28,23 +27,23 @@ void for_batches(std::int64_t windows, std::int64_t context, std::int64_t tokens
 }
 
 void check(const char* function, const hidden_states& hidden, const opt_config& config) {
-  require(hidden.context >= 1 && hidden.values.rows() == hidden.windows * hidden.context &&
-              hidden.values.columns() == config.hidden,
-          function, ": hidden must be ", miq::detail::shape_text(hidden.windows * hidden.context, config.hidden),
-          ", got ", miq::detail::shape_text(hidden.values.rows(), hidden.values.columns()));
+  examples::require(hidden.context >= 1 && hidden.values.rows() == hidden.windows * hidden.context &&
+                        hidden.values.columns() == config.hidden,
+                    function, ": hidden must be ", examples::shape_text(hidden.windows * hidden.context, config.hidden),
+                    ", got ", examples::shape_text(hidden.values.rows(), hidden.values.columns()));
 }
 
 void check_whole(const char* function, const token_windows& windows) {
-  require(static_cast<std::int64_t>(windows.ids.size()) == windows.count() * windows.context, function,
-          ": windows must be whole, got ", windows.ids.size(), " tokens for windows of ", windows.context);
+  examples::require(static_cast<std::int64_t>(windows.ids.size()) == windows.count() * windows.context, function,
+                    ": windows must be whole, got ", windows.ids.size(), " tokens for windows of ", windows.context);
 }
 
 }  // namespace
 
 forward_pass::forward_pass(const miq::host_executor& exec, const opt_model& model, const forward_options& options)
     : exec_(exec), model_(model), options_(options) {
-  require(options.tokens_per_batch >= 1, "forward_pass: tokens_per_batch must be at least 1, got ",
-          options.tokens_per_batch);
+  examples::require(options.tokens_per_batch >= 1, "forward_pass: tokens_per_batch must be at least 1, got ",
+                    options.tokens_per_batch);
 }
 
 void forward_pass::reserve(std::int64_t tokens) {
@@ -57,12 +56,12 @@ void forward_pass::reserve(std::int64_t tokens) {
 
 hidden_states forward_pass::embed(const token_windows& windows) {
   const auto& config = model_.config;
-  require(windows.context >= 1 && windows.context <= config.context, "embed: windows must have 1 to ", config.context,
-          " tokens, the context of the model, got ", windows.context);
+  examples::require(windows.context >= 1 && windows.context <= config.context, "embed: windows must have 1 to ",
+                    config.context, " tokens, the context of the model, got ", windows.context);
   check_whole("embed", windows);
   for (std::size_t i = 0; i < windows.ids.size(); ++i)
-    require(windows.ids[i] >= 0 && windows.ids[i] < config.vocabulary, "embed: token ", i, " has id ", windows.ids[i],
-            ", outside the model's vocabulary of ", config.vocabulary);
+    examples::require(windows.ids[i] >= 0 && windows.ids[i] < config.vocabulary, "embed: token ", i, " has id ",
+                      windows.ids[i], ", outside the model's vocabulary of ", config.vocabulary);
 
   hidden_states hidden{miq::matrix<float>(static_cast<std::int64_t>(windows.ids.size()), config.hidden),
                        windows.count(), windows.context};
@@ -161,7 +160,8 @@ std::int64_t forward_pass::batches(const hidden_states& hidden) const {
 miq::matrix_view<const float> forward_pass::input_of(std::int64_t index, layer_input which, const hidden_states& hidden,
                                                      std::int64_t batch) {
   check("input_of", hidden, model_.config);
-  require(batch >= 0 && batch < batches(hidden), "input_of: batch must be 0 to ", batches(hidden) - 1, ", got ", batch);
+  examples::require(batch >= 0 && batch < batches(hidden), "input_of: batch must be 0 to ", batches(hidden) - 1,
+                    ", got ", batch);
   const auto together = windows_together(hidden.context, options_.tokens_per_batch);
   const auto first = batch * together;
   const auto rows = std::min(together, hidden.windows - first) * hidden.context;
@@ -187,9 +187,9 @@ miq::matrix<float> forward_pass::last_states(miq::matrix_view<const float> hidde
 
 std::vector<double> forward_pass::losses(const hidden_states& hidden, const token_windows& windows) {
   check("losses", hidden, model_.config);
-  require(windows.count() == hidden.windows && windows.context == hidden.context, "losses: windows must be ",
-          hidden.windows, " of ", hidden.context, " tokens, got ", windows.count(), " of ", windows.context);
-  require(hidden.context >= 2, "losses: windows must have at least 2 tokens, got ", hidden.context);
+  examples::require(windows.count() == hidden.windows && windows.context == hidden.context, "losses: windows must be ",
+                    hidden.windows, " of ", hidden.context, " tokens, got ", windows.count(), " of ", windows.context);
+  examples::require(hidden.context >= 2, "losses: windows must have at least 2 tokens, got ", hidden.context);
   std::vector<double> means;
   means.reserve(static_cast<std::size_t>(hidden.windows));
   for_batches(hidden.windows, hidden.context, options_.tokens_per_batch, [&](std::int64_t first, std::int64_t rows) {
@@ -209,7 +209,7 @@ std::vector<double> forward_pass::losses(const hidden_states& hidden, const toke
 
 evaluation forward_pass::evaluate(const token_windows& windows, const miq::progress_callback& progress) {
   check_whole("evaluate", windows);
-  require(windows.count() >= 1, "evaluate: windows must hold at least one window");
+  examples::require(windows.count() >= 1, "evaluate: windows must hold at least one window");
   evaluation result;
   const auto layers = static_cast<std::int64_t>(model_.layers.size());
   for_batches(windows.count(), windows.context, options_.tokens_per_batch, [&](std::int64_t first, std::int64_t rows) {
@@ -219,12 +219,12 @@ evaluation forward_pass::evaluate(const token_windows& windows, const miq::progr
       run_layer(layer, hidden);
       const double done = static_cast<double>(first) +
                           static_cast<double>(rows) * static_cast<double>(layer + 1) / static_cast<double>(layers + 1);
-      miq::detail::report_progress(progress, "evaluate", done / static_cast<double>(windows.ids.size()));
+      miq::report_progress(progress, "evaluate", done / static_cast<double>(windows.ids.size()));
     }
     const auto part = losses(hidden, batch);
     result.losses.insert(result.losses.end(), part.begin(), part.end());
   });
-  miq::detail::report_progress(progress, "evaluate", 1);
+  miq::report_progress(progress, "evaluate", 1);
   result.perplexity = std::exp(std::accumulate(result.losses.begin(), result.losses.end(), 0.0) /
                                static_cast<double>(result.losses.size()));
   return result;

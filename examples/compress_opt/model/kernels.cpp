@@ -8,6 +8,8 @@
 
 #include <miq/core/matrix.hpp>
 
+#include "common/text.hpp"
+
 namespace compress_opt {
 
 namespace {
@@ -86,13 +88,11 @@ miq::matrix_view<float> thread_scratch(std::int64_t rows, std::int64_t columns) 
 
 void multiply(const miq::host_executor& exec, miq::matrix_view<const float> x, miq::matrix_view<const float> w,
               miq::matrix_view<float> y, const product_options& options) {
-  using miq::detail::require;
-  using miq::detail::shape_text;
-  require(x.columns() == w.columns() && y.rows() == x.rows() && y.columns() == w.rows(), "multiply: y ",
-          shape_text(y.rows(), y.columns()), " = x ", shape_text(x.rows(), x.columns()), " times the transpose of w ",
-          shape_text(w.rows(), w.columns()), " does not fit");
-  require(options.bias.empty() || static_cast<std::int64_t>(options.bias.size()) == w.rows(),
-          "multiply: bias must have ", w.rows(), " elements, got ", options.bias.size());
+  examples::require(x.columns() == w.columns() && y.rows() == x.rows() && y.columns() == w.rows(), "multiply: y ",
+                    examples::shape_text(y.rows(), y.columns()), " = x ", examples::shape_text(x.rows(), x.columns()),
+                    " times the transpose of w ", examples::shape_text(w.rows(), w.columns()), " does not fit");
+  examples::require(options.bias.empty() || static_cast<std::int64_t>(options.bias.size()) == w.rows(),
+                    "multiply: bias must have ", w.rows(), " elements, got ", options.bias.size());
   constexpr std::int64_t tile_size = 256;
   const std::int64_t across = tiles_of(y.columns(), tile_size);
   exec.parallel_for(tiles_of(y.rows(), tile_size) * across, [&](std::int64_t index) {

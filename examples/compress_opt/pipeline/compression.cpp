@@ -13,8 +13,9 @@
 #include <miq/calibration/accumulator.hpp>
 #include <miq/calibration/cross_moments.hpp>
 #include <miq/core/version.hpp>
-#include <miq/detail/compress/phase_timer.hpp>
 
+#include "common/stopwatch.hpp"
+#include "common/text.hpp"
 #include "compress_opt/checkpoint/checkpoint.hpp"
 #include "compress_opt/checkpoint/save.hpp"
 #include "compress_opt/model/forward.hpp"
@@ -27,8 +28,6 @@ namespace compress_opt {
 
 namespace {
 
-using miq::detail::join_message;
-
 class stopwatch {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
@@ -40,7 +39,7 @@ class stopwatch {
 /// Calls `work` and adds its time to `seconds`.
 template <class Function>
 auto timed(double& seconds, Function&& work) {
-  const miq::detail::phase_timer timer(seconds);
+  const examples::stopwatch timer(seconds);
   return work();
 }
 
@@ -74,7 +73,7 @@ class progress_meter {
     const double now = total_ > 0 ? std::clamp((done_ + work * std::clamp(share, 0.0, 1.0)) / total_, 0.0, 1.0) : 0;
     furthest_ = std::max(furthest_, now);
     if (!hooks_.progress({method_, phase, layer_, layers_, furthest_}))
-      throw miq::cancelled(join_message("cancelled in phase ", phase));
+      throw miq::cancelled(examples::join("cancelled in phase ", phase));
   }
   void complete(std::string_view phase, double work) {
     done_ += work;
@@ -239,9 +238,9 @@ void runner::check_targets(const opt_config& config) {
   const auto space = std::filesystem::space(
       std::filesystem::is_directory(target, failure) ? target : target.parent_path().parent_path(), failure);
   if (!failure && static_cast<double>(space.available) < needed)
-    throw checkpoint_error(join_message(chosen_.save.string(), ": saving needs about ", std::ceil(needed / 1e6),
-                                        " MB, but only ", std::floor(static_cast<double>(space.available) / 1e6),
-                                        " MB are free there"));
+    throw checkpoint_error(examples::join(chosen_.save.string(), ": saving needs about ", std::ceil(needed / 1e6),
+                                          " MB, but only ", std::floor(static_cast<double>(space.available) / 1e6),
+                                          " MB are free there"));
 }
 
 void runner::load() {
@@ -251,12 +250,12 @@ void runner::load() {
   const auto context = chosen_.seqlen == 0 ? config.context : chosen_.seqlen;
   if (context > config.context)
     throw option_error(
-        join_message("--seqlen: must be at most ", config.context, ", the context of the model, got ", context));
+        examples::join("--seqlen: must be at most ", config.context, ", the context of the model, got ", context));
   for (std::int64_t layer = 0; layer < config.layers; ++layer)
     for (const auto id : all_linears) result_.selected += chosen_.selects(layer, name_of(id)) ? 1 : 0;
   if (result_.selected == 0)
-    throw option_error(join_message("--minlayer, --maxlayer, --prune_only, --invert: select none of the matrices of ",
-                                    config.layers, " layers"));
+    throw option_error(examples::join("--minlayer, --maxlayer, --prune_only, --invert: select none of the matrices of ",
+                                      config.layers, " layers"));
   check_targets(config);
 
   const auto tokenizer = byte_pair_tokenizer::load(chosen_.model);
@@ -293,7 +292,7 @@ void runner::load() {
   result_.context = context;
   result_.threads = exec_.threads();
   result_.instruction_set = miq::instruction_set_name();
-  result_.version = join_message(MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH);
+  result_.version = examples::join(MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH);
   work_ = {static_cast<double>(chosen_.nsamples * context), static_cast<double>(config.hidden),
            static_cast<double>(config.feed_forward), static_cast<double>(context)};
 }
@@ -328,7 +327,7 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
                             opt_model& model, seen_input& seen, method_report& report, progress_meter& meter) {
   auto& layer = model.layers[static_cast<std::size_t>(index)];
   const auto prefix = std::to_string(index) + '.';
-  const auto place = join_message(name_of(which), ", layer ", index, ", input of ", name_of(input));
+  const auto place = examples::join(name_of(which), ", layer ", index, ", input of ", name_of(input));
   const auto statistics = timed(report.phases.gram, [&] { return seen.moments->finish(exec_); });
   const auto sample = seen.moments->sample();
   seen.moments.reset();  // two triangles in double: not needed any more
@@ -358,7 +357,7 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
     const double solving =
         work_.solve(which, static_cast<double>(weight.rows()), static_cast<double>(weight.columns()));
     matrix_entry entry{prefix + std::string(name_of(id)), described.name, weight.rows(), weight.columns(), {}};
-    auto compressed = with_place(join_message(name_of(which), ", ", entry.name), [&] {
+    auto compressed = with_place(examples::join(name_of(which), ", ", entry.name), [&] {
       return solver_->compress(weight.view(), statistics, shared, how, meter.part(solving));
     });
     meter.complete("sweep", solving);
@@ -382,7 +381,7 @@ void runner::compress_input(method which, const miq::compress_options& how, std:
     report.matrices.push_back(std::move(entry));
   }
   if (hooks_.grouped) {
-    const miq::detail::phase_timer timer(hook_seconds_);
+    const examples::stopwatch timer(hook_seconds_);
     hooks_.grouped({which, index, result_.config.layers, input, shared, std::span(report.matrices).subspan(first)});
   }
   report.inputs.push_back(std::move(described));
@@ -427,7 +426,7 @@ void runner::compress(method which, opt_model& model, method_report& report, pro
     const auto take = [&](layer_input input, miq::matrix_view<const float> x, miq::matrix_view<const float> dense_x) {
       auto& one = seen[static_cast<std::size_t>(input)];
       if (one.moments == nullptr) return;
-      with_place(join_message(name_of(which), ", layer ", index, ", activations of ", name_of(input)), [&] {
+      with_place(examples::join(name_of(which), ", layer ", index, ", activations of ", name_of(input)), [&] {
         timed(gram, [&] {
           one.moments->add(exec_, x);
           if (one.drift != nullptr) one.drift->add(exec_, x, dense_x);
@@ -452,13 +451,13 @@ void runner::compress(method which, opt_model& model, method_report& report, pro
         meter.report("forward", running + gram_work, tokens_seen / tokens);
       });
       meter.complete("forward", running + gram_work);
-      const miq::detail::phase_timer timer(compressing);
+      const examples::stopwatch timer(compressing);
       for (const auto input : all_layer_inputs)
         if (selects_input(index, input))
           compress_input(which, how, index, input, model, seen[static_cast<std::size_t>(input)], report, meter);
     } else {
       const auto compress_now = [&](layer_input input) {
-        const miq::detail::phase_timer timer(compressing);
+        const examples::stopwatch timer(compressing);
         compress_input(which, how, index, input, model, seen[static_cast<std::size_t>(input)], report, meter);
       };
       for (const auto input : all_layer_inputs) {

@@ -6,6 +6,7 @@
 #include <miq/core/random.hpp>
 
 #include "common/mapped_file.hpp"
+#include "common/text.hpp"
 #include "compress_opt/errors.hpp"
 
 namespace compress_opt {
@@ -31,8 +32,8 @@ std::vector<std::int32_t> read_token_stream(const byte_pair_tokenizer& tokenizer
 
 token_windows calibration_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t count,
                                   const std::string& name) {
-  miq::detail::require(context >= 1 && count >= 1, "calibration_windows: context and count must be at least 1, got ",
-                       context, " and ", count);
+  examples::require(context >= 1 && count >= 1, "calibration_windows: context and count must be at least 1, got ",
+                    context, " and ", count);
   check_length(stream, context, name);
   const std::int64_t room = static_cast<std::int64_t>(stream.size()) - context;
   token_windows windows;
@@ -47,8 +48,8 @@ token_windows calibration_windows(std::span<const std::int32_t> stream, std::int
 
 token_windows random_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t count,
                              const std::string& name, std::uint64_t seed) {
-  miq::detail::require(context >= 1 && count >= 1, "random_windows: context and count must be at least 1, got ",
-                       context, " and ", count);
+  examples::require(context >= 1 && count >= 1, "random_windows: context and count must be at least 1, got ", context,
+                    " and ", count);
   check_length(stream, context, name);
   miq::random_stream random(seed);
   token_windows windows;
@@ -64,9 +65,9 @@ token_windows random_windows(std::span<const std::int32_t> stream, std::int64_t 
 
 token_windows evaluation_windows(std::span<const std::int32_t> stream, std::int64_t context, std::int64_t limit,
                                  const std::string& name) {
-  miq::detail::require(context >= 1 && limit >= 0,
-                       "evaluation_windows: context must be at least 1 and limit at least 0, got ", context, " and ",
-                       limit);
+  examples::require(context >= 1 && limit >= 0,
+                    "evaluation_windows: context must be at least 1 and limit at least 0, got ", context, " and ",
+                    limit);
   check_length(stream, context, name);
   std::int64_t count = static_cast<std::int64_t>(stream.size()) / context;
   if (limit > 0) count = std::min(count, limit);

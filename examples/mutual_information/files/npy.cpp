@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/errors.hpp"
+#include "common/text.hpp"
 #include "common/whole_file.hpp"
 
 namespace mutual_information {
@@ -149,7 +150,7 @@ double half_element(const std::byte* place, bool swapped) {
 template <class T>
 void write_array(const std::filesystem::path& file, miq::matrix_view<const T> matrix) {
   static_assert(std::endian::native == std::endian::little, "files are written as they lie in memory");
-  miq::detail::require(matrix.contiguous(), "write_npy: rows must be contiguous");
+  examples::require(matrix.contiguous(), "write_npy: rows must be contiguous");
   std::string header = "{'descr': '<f" + std::to_string(sizeof(T)) + "', 'fortran_order': False, 'shape': (" +
                        std::to_string(matrix.rows()) + ", " + std::to_string(matrix.columns()) + "), }";
   constexpr std::size_t alignment = 64;

@@ -8,6 +8,7 @@
 
 #include "common/errors.hpp"
 #include "common/table.hpp"
+#include "common/text.hpp"
 #include "common/whole_file.hpp"
 #include "mutual_information/files/npy.hpp"
 #include "mutual_information/report/pictures.hpp"
@@ -167,7 +168,7 @@ json groups_as_json(const result& run, const std::vector<std::string>& files) {
   if (found.labels)
     labels = {{"file", chosen.labels.string()}, {"classes", found.labels->names}, {"mi", found.label_information}};
   return {{"program", "mutual_information"},
-          {"version", miq::detail::join_message(MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH)},
+          {"version", examples::join(MIQ_VERSION_MAJOR, '.', MIQ_VERSION_MINOR, '.', MIQ_VERSION_PATCH)},
           {"input",
            {{"file", chosen.input.string()},
             {"format", input.format},

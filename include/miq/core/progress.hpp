@@ -12,11 +12,10 @@ namespace miq {
 /// whole call that is done, 0 to 1, never falling. Returning false stops the work with `miq::cancelled`.
 using progress_callback = std::function<bool(std::string_view phase, double fraction)>;
 
-namespace detail {
-
+/// Calls `progress`, if there is one. @throws cancelled if it returns false
 inline void report_progress(const progress_callback& progress, std::string_view phase, double fraction) {
   if (progress && !progress(phase, fraction))
-    throw cancelled(join_message("cancelled by the progress callback in phase ", phase));
+    throw cancelled(detail::join_message("cancelled by the progress callback in phase ", phase));
 }
 
 /// The callback for a part of the work, whose fractions 0 to 1 become `from` to `to` of the whole; under the name
@@ -29,5 +28,4 @@ inline progress_callback part_of(const progress_callback& progress, double from,
   };
 }
 
-}  // namespace detail
 }  // namespace miq

@@ -6,10 +6,10 @@ inline cuda_executor::cuda_executor(cudaStream_t stream, const cuda_executor_opt
     : stream_(stream), resource_(options.resource != nullptr ? options.resource : &default_device_memory()) {
   detail::require(options.blas_workspace >= 0, "cuda_executor: blas_workspace must not be negative, got ",
                   options.blas_workspace);
-  detail::check_cuda(cudaGetDevice(&device_), "cuda_executor: cudaGetDevice");
+  check_cuda(cudaGetDevice(&device_), "cuda_executor: cudaGetDevice");
   const auto attribute = [&](cudaDeviceAttr which) {
     int value = 0;
-    detail::check_cuda(cudaDeviceGetAttribute(&value, which, device_), "cuda_executor: cudaDeviceGetAttribute");
+    check_cuda(cudaDeviceGetAttribute(&value, which, device_), "cuda_executor: cudaDeviceGetAttribute");
     return value;
   };
   const int capability =
@@ -24,26 +24,25 @@ inline cuda_executor::cuda_executor(cudaStream_t stream, const cuda_executor_opt
   blas_ = {options.blas, false};
   if (options.blas == nullptr) {
     cublasHandle_t made = nullptr;
-    detail::check_blas(cublasCreate(&made), "cuda_executor: cublasCreate");
+    check_blas(cublasCreate(&made), "cuda_executor: cublasCreate");
     blas_ = {made, true};
   }
-  detail::check_blas(cublasSetStream(blas(), stream), "cuda_executor: cublasSetStream");
+  check_blas(cublasSetStream(blas(), stream), "cuda_executor: cublasSetStream");
   if (options.blas == nullptr && options.blas_workspace > 0) {
     blas_memory_ = device_array<std::byte>(options.blas_workspace, stream, *resource_);
-    detail::check_blas(
-        cublasSetWorkspace(blas(), blas_memory_.data(), static_cast<std::size_t>(options.blas_workspace)),
-        "cuda_executor: cublasSetWorkspace");
+    check_blas(cublasSetWorkspace(blas(), blas_memory_.data(), static_cast<std::size_t>(options.blas_workspace)),
+               "cuda_executor: cublasSetWorkspace");
   }
-  detail::check_blas(cublasSetMathMode(blas(), CUBLAS_PEDANTIC_MATH), "cuda_executor: cublasSetMathMode");
-  detail::check_blas(cublasSetPointerMode(blas(), CUBLAS_POINTER_MODE_HOST), "cuda_executor: cublasSetPointerMode");
+  check_blas(cublasSetMathMode(blas(), CUBLAS_PEDANTIC_MATH), "cuda_executor: cublasSetMathMode");
+  check_blas(cublasSetPointerMode(blas(), CUBLAS_POINTER_MODE_HOST), "cuda_executor: cublasSetPointerMode");
 
   solver_ = {options.solver, false};
   if (options.solver == nullptr) {
     cusolverDnHandle_t made = nullptr;
-    detail::check_solver(cusolverDnCreate(&made), "cuda_executor: cusolverDnCreate");
+    check_solver(cusolverDnCreate(&made), "cuda_executor: cusolverDnCreate");
     solver_ = {made, true};
   }
-  detail::check_solver(cusolverDnSetStream(solver(), stream), "cuda_executor: cusolverDnSetStream");
+  check_solver(cusolverDnSetStream(solver(), stream), "cuda_executor: cusolverDnSetStream");
 }
 
 template <class From, class Source, class T, class Target>
@@ -53,11 +52,11 @@ void copy(const cuda_executor& exec, matrix_view<From, Source> from, matrix_view
   detail::require(from.rows() == to.rows() && from.columns() == to.columns(), "copy: the destination must be ",
                   shape_text(from.rows(), from.columns()), ", got ", shape_text(to.rows(), to.columns()));
   if (from.empty()) return;
-  detail::check_cuda(cudaMemcpy2DAsync(to.data(), static_cast<std::size_t>(to.leading()) * sizeof(T), from.data(),
-                                       static_cast<std::size_t>(from.leading()) * sizeof(T),
-                                       static_cast<std::size_t>(from.columns()) * sizeof(T),
-                                       static_cast<std::size_t>(from.rows()), cudaMemcpyDefault, exec.stream()),
-                     "copy: cudaMemcpy2DAsync");
+  check_cuda(cudaMemcpy2DAsync(to.data(), static_cast<std::size_t>(to.leading()) * sizeof(T), from.data(),
+                               static_cast<std::size_t>(from.leading()) * sizeof(T),
+                               static_cast<std::size_t>(from.columns()) * sizeof(T),
+                               static_cast<std::size_t>(from.rows()), cudaMemcpyDefault, exec.stream()),
+             "copy: cudaMemcpy2DAsync");
 }
 
 template <class From, class Source, class T, class Target>
@@ -66,9 +65,9 @@ void copy(const cuda_executor& exec, vector_view<From, Source> from, vector_view
   detail::require(from.size() == to.size(), "copy: the destination must hold ", from.size(), " elements, got ",
                   to.size());
   if (from.empty()) return;
-  detail::check_cuda(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T),
-                                     cudaMemcpyDefault, exec.stream()),
-                     "copy: cudaMemcpyAsync");
+  check_cuda(cudaMemcpyAsync(to.data(), from.data(), static_cast<std::size_t>(from.size()) * sizeof(T),
+                             cudaMemcpyDefault, exec.stream()),
+             "copy: cudaMemcpyAsync");
 }
 
 }  // namespace miq

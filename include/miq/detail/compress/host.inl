@@ -45,9 +45,9 @@ compressed_layer compress(const Exec& exec, const weights_view<memory_of<Exec>>&
                           const calibration::statistics_view<memory_of<Exec>>& statistics,
                           matrix_view<const float, memory_of<Exec>> samples, const compress_options& options,
                           const progress_callback& progress) {
-  const auto shared = detail::prepare_on(detail::host_backend<Exec>{exec}, statistics, samples, options,
-                                         detail::part_of(progress, 0, 0.4));
-  const auto rest = detail::part_of(progress, 0.4, 1);
+  const auto shared =
+      detail::prepare_on(detail::host_backend<Exec>{exec}, statistics, samples, options, part_of(progress, 0, 0.4));
+  const auto rest = part_of(progress, 0.4, 1);
   auto layer = detail::compress_on(exec, weights, statistics, shared, options, rest);
   layer.report.seconds.factor = shared.seconds.factor;
   layer.report.seconds.information = shared.seconds.information;

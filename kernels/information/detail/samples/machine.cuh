@@ -22,9 +22,9 @@ class sample_machine : public stream_machine {
     const auto items = static_cast<int>(rows * columns), segments = static_cast<int>(rows);
     std::size_t bytes = 0;
     const auto sort = [&](void* memory) {
-      detail::check_cuda(cub::DeviceSegmentedRadixSort::SortKeys(memory, bytes, buffers, items, segments, offsets,
-                                                                 offsets + 1, 0, 32, exec_.stream()),
-                         "cub::DeviceSegmentedRadixSort::SortKeys");
+      check_cuda(cub::DeviceSegmentedRadixSort::SortKeys(memory, bytes, buffers, items, segments, offsets, offsets + 1,
+                                                         0, 32, exec_.stream()),
+                 "cub::DeviceSegmentedRadixSort::SortKeys");
     };
     sort(nullptr);
     if (bytes > static_cast<std::size_t>(information::detail::sort_scratch_bytes))
@@ -40,10 +40,10 @@ class sample_machine : public stream_machine {
                       std::int64_t out_leading) const {
     const std::int32_t one = 1, zero = 0;
     const default_math mode(exec_.blas());
-    detail::check_blas(cublasGemmEx_64(exec_.blas(), CUBLAS_OP_T, CUBLAS_OP_N, columns, rows, tokens, &one, right,
-                                       CUDA_R_8I, leading, left, CUDA_R_8I, leading, &zero, out, CUDA_R_32I,
-                                       out_leading, CUBLAS_COMPUTE_32I, CUBLAS_GEMM_DEFAULT),
-                       "cublasGemmEx of 8-bit integers");
+    check_blas(cublasGemmEx_64(exec_.blas(), CUBLAS_OP_T, CUBLAS_OP_N, columns, rows, tokens, &one, right, CUDA_R_8I,
+                               leading, left, CUDA_R_8I, leading, &zero, out, CUDA_R_32I, out_leading,
+                               CUBLAS_COMPUTE_32I, CUBLAS_GEMM_DEFAULT),
+               "cublasGemmEx of 8-bit integers");
   }
 
  private:
@@ -52,8 +52,8 @@ class sample_machine : public stream_machine {
   class default_math {
    public:
     explicit default_math(cublasHandle_t blas) : blas_(blas) {
-      detail::check_blas(cublasGetMathMode(blas, &before_), "cublasGetMathMode");
-      detail::check_blas(cublasSetMathMode(blas, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
+      check_blas(cublasGetMathMode(blas, &before_), "cublasGetMathMode");
+      check_blas(cublasSetMathMode(blas, CUBLAS_DEFAULT_MATH), "cublasSetMathMode");
     }
     default_math(const default_math&) = delete;
     default_math& operator=(const default_math&) = delete;

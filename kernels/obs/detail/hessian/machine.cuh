@@ -30,7 +30,7 @@ class solver_machine : public miq::device::stream_machine {
     std::vector<std::byte> host(cholesky_sizes<T>(n, a).host);
     const solver_parameters parameters;
     const auto spare = static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(scratch) % alignment);
-    miq::detail::check_solver(
+    miq::check_solver(
         cusolverDnXpotrf(exec_.solver(), parameters.get(), CUBLAS_FILL_MODE_UPPER, n, type_of<T>, a, n, type_of<T>,
                          scratch + spare, static_cast<std::size_t>(bytes - spare), host.data(), host.size(), status),
         name);
@@ -48,9 +48,7 @@ class solver_machine : public miq::device::stream_machine {
   /// What cuSOLVER is told besides: nothing.
   class solver_parameters {
    public:
-    solver_parameters() {
-      miq::detail::check_solver(cusolverDnCreateParams(&parameters_), "factor: cusolverDnCreateParams");
-    }
+    solver_parameters() { miq::check_solver(cusolverDnCreateParams(&parameters_), "factor: cusolverDnCreateParams"); }
     solver_parameters(const solver_parameters&) = delete;
     solver_parameters& operator=(const solver_parameters&) = delete;
     ~solver_parameters() { static_cast<void>(cusolverDnDestroyParams(parameters_)); }
@@ -68,9 +66,9 @@ class solver_machine : public miq::device::stream_machine {
   solver_sizes cholesky_sizes(std::int64_t n, const T* a) const {
     solver_sizes sizes;
     const solver_parameters parameters;
-    miq::detail::check_solver(cusolverDnXpotrf_bufferSize(exec_.solver(), parameters.get(), CUBLAS_FILL_MODE_UPPER, n,
-                                                          type_of<T>, a, n, type_of<T>, &sizes.device, &sizes.host),
-                              "factor: cusolverDnXpotrf_bufferSize");
+    miq::check_solver(cusolverDnXpotrf_bufferSize(exec_.solver(), parameters.get(), CUBLAS_FILL_MODE_UPPER, n,
+                                                  type_of<T>, a, n, type_of<T>, &sizes.device, &sizes.host),
+                      "factor: cusolverDnXpotrf_bufferSize");
     return sizes;
   }
 };

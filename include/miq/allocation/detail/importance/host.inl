@@ -123,7 +123,7 @@ void importance_on(const Exec& exec, const importance_arguments<host_memory>& gi
   using miq::detail::require;
   using enum importance_measure;
   const auto& weights = given.weights;
-  const auto& seen = given.statistics;
+  const auto& statistics = given.statistics;
   const auto& out = given.out;
   const auto measure = given.measure;
   const auto& mix = given.mix;
@@ -226,7 +226,7 @@ void inverse_diagonal(const Exec& exec, const column_major& factor, column_major
 template <on_host Exec>
 redundancy_result redundancy_on(const Exec& exec, const redundancy_arguments<host_memory>& given) {
   using miq::detail::require;
-  const auto& seen = given.statistics;
+  const auto& statistics = given.statistics;
   const auto& nats = given.nats;
   const auto& options = given.options;
   require_statistics("redundancy_given_others", statistics, 2);

@@ -206,7 +206,7 @@ inline double move_to_means(const matrix<float>& points, const std::vector<std::
 template <on_host Exec>
 balanced_result balance(const Exec& exec, matrix_view<const float> points, const balanced_options& options,
                         const char* function, double begun) {
-  using miq::detail::report_progress;
+  using miq::report_progress;
   const std::int64_t n = points.rows(), d = points.columns(), k = options.groups;
   report_progress(options.progress, "k-means", begun);
   const auto start = kmeans_on(exec, points,
@@ -286,7 +286,7 @@ balanced_result balanced_spectral_on(const Exec& exec, matrix_view<const float> 
   const std::vector<std::int64_t> equal(static_cast<std::size_t>(options.groups), 0);
   bounds_of(options, n, equal, "balanced_spectral");
   const auto graph = graph_of(exec, affinity, "balanced_spectral");
-  miq::detail::report_progress(options.progress, "eigenvectors", 0);
+  miq::report_progress(options.progress, "eigenvectors", 0);
   const auto connected = static_cast<std::int64_t>(graph.connected.size());
   const auto count = std::max<std::int64_t>(1, std::min<std::int64_t>(options.groups, connected));
   matrix<float> points(n, count, exec.resource());

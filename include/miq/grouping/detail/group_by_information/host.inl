@@ -64,7 +64,7 @@ information_grouping_result group_by_information_on(const Exec& exec, matrix_vie
 
   information_grouping_result result;
   matrix<float> affinity(columns, columns, exec.resource());
-  miq::detail::report_progress(progress, "affinities", 0);
+  miq::report_progress(progress, "affinities", 0);
   result.clipped = write_affinity(exec, mi, entropies, options.normalisation, affinity);
   for (std::int64_t c = 0; c < columns; ++c) {
     bool connected = false;
@@ -96,7 +96,7 @@ information_grouping_result group_by_information_on(const Exec& exec, matrix_vie
   // From here on the affinities are profiles, unless they go to the eigensolver, which ignores the diagonal.
   for (std::int64_t c = 0; c < columns; ++c) affinity(c, c) = options.method == grouping_method::spectral ? 0.0F : 1.0F;
   if (hierarchical) {
-    miq::detail::report_progress(progress, "linkage", 0);
+    miq::report_progress(progress, "linkage", 0);
     result.tree = options.linkage == linkage_method::ward ? ward_linkage(exec, affinity)
                                                           : linkage(exec, distance, options.linkage);
   }
@@ -113,7 +113,7 @@ information_grouping_result group_by_information_on(const Exec& exec, matrix_vie
                : kmeans(exec, affinity, {.groups = groups, .seed = options.seed}).groups;
   };
   if (!chosen) {
-    miq::detail::report_progress(progress, "groups", 0);
+    miq::report_progress(progress, "groups", 0);
     result.groups = divide(options.groups);
     return result;
   }

@@ -14,7 +14,7 @@ inline namespace MIQ_INSTRUCTION_SET {
 template <on_host Exec>
 group_count_result choose_group_count_on(const Exec& exec, matrix_view<const float> affinity,
                                          matrix_view<const float> distance, const group_count_options& options) {
-  using miq::detail::report_progress;
+  using miq::report_progress;
   using miq::detail::require;
   require_spectral_options(options, "choose_group_count");
   require(options.minimum >= 2, "choose_group_count: minimum must be at least 2, got ", options.minimum);
@@ -76,7 +76,7 @@ template <on_host Exec>
 silhouette_choice choose_by_silhouette_on(const Exec& exec, matrix_view<const float> distance,
                                           std::span<const int> candidates, const std::function<partition(int)>& divide,
                                           const progress_callback& progress) {
-  using miq::detail::report_progress;
+  using miq::report_progress;
   using miq::detail::require;
   require(!candidates.empty(), "choose_by_silhouette: candidates must not be empty");
   require_distance(exec, distance, "choose_by_silhouette");

@@ -144,7 +144,7 @@ correlation_result correlation_on(const Exec& exec, matrix_view<const float> sam
   const auto scales = scales_out_of_range(samples);
   matrix<float> scaled(scales.empty() ? 0 : std::min(batch, samples.rows()), samples.columns(), exec.resource());
   for (std::int64_t t = 0; t < samples.rows(); t += batch) {
-    miq::detail::report_progress(progress, "correlation", static_cast<double>(t) / static_cast<double>(samples.rows()));
+    miq::report_progress(progress, "correlation", static_cast<double>(t) / static_cast<double>(samples.rows()));
     auto part = samples.rows_from(t, std::min(batch, samples.rows() - t));
     if (!scales.empty()) {
       for (std::int64_t r = 0; r < part.rows(); ++r)

@@ -142,7 +142,7 @@ matrix<float> side_by_side(const Exec& exec, const char* function, vector_view<c
 template <class Body>
 void for_each_item(const host_executor& exec, std::int64_t items, const progress_callback& progress,
                    std::string_view phase, double from, double to, const Body& body) {
-  miq::detail::report_progress(progress, phase, from);
+  miq::report_progress(progress, phase, from);
   const auto caller = std::this_thread::get_id();
   std::atomic<std::int64_t> next{0};
   std::atomic<bool> stop{false};
@@ -154,15 +154,15 @@ void for_each_item(const host_executor& exec, std::int64_t items, const progress
         if (item >= items) return;
         body(slot, item);
         if (std::this_thread::get_id() == caller)
-          miq::detail::report_progress(progress, phase,
-                                       from + (to - from) * static_cast<double>(item + 1) / static_cast<double>(items));
+          miq::report_progress(progress, phase,
+                               from + (to - from) * static_cast<double>(item + 1) / static_cast<double>(items));
       }
     } catch (...) {
       stop.store(true, std::memory_order_relaxed);
       throw;
     }
   });
-  miq::detail::report_progress(progress, phase, to);  // the calling thread may have had no item
+  miq::report_progress(progress, phase, to);  // the calling thread may have had no item
 }
 
 /// All pairs i < j, in square tiles of the upper triangle. `pair(slot, i, j)` gives the value, which is written to both

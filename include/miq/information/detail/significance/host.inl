@@ -45,7 +45,7 @@ void for_each_permutation(const host_executor& exec, matrix_view<const float> sa
   for (int round = 0; round < options.permutations; ++round) {
     permute_channels(exec, samples, options.seed, round, permuted);
     estimate(matrix_view<const float>(permuted.view()),
-             miq::detail::part_of(progress, (round + 1) * share, (round + 2) * share, "permutations"));
+             miq::part_of(progress, (round + 1) * share, (round + 2) * share, "permutations"));
     count();
   }
 }
@@ -99,8 +99,7 @@ estimator_result permutation_test_on(const Exec& exec, matrix_view<const float> 
           "permutation_test: mi, p_values and bias must not overlap");
 
   const double share = 1.0 / (options.permutations + 1);
-  const auto result =
-      mutual_information(exec, samples, mi, estimator, miq::detail::part_of(progress, 0, share, "observed"));
+  const auto result = mutual_information(exec, samples, mi, estimator, miq::part_of(progress, 0, share, "observed"));
   matrix<float> null(channels, channels, exec.resource());
   exec.parallel_for(channels, [&](std::int64_t i) {
     std::fill_n(&p_values(i, 0), channels, 1.0F);
@@ -155,7 +154,7 @@ estimator_result permutation_test_on(const Exec& exec, matrix_view<const float> 
             "permutation_test: no output may overlap samples");
   const double share = 1.0 / (options.permutations + 1);
   const auto result =
-      mutual_information(exec, samples, pairs, mi, estimator, miq::detail::part_of(progress, 0, share, "observed"));
+      mutual_information(exec, samples, pairs, mi, estimator, miq::part_of(progress, 0, share, "observed"));
   std::vector<float> null(pairs.size());
   std::fill_n(p_values.data(), count, 1.0F);
   if (!bias.empty()) std::fill_n(bias.data(), count, 0.0F);

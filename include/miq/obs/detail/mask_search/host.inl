@@ -257,7 +257,7 @@ mask_search_result mask_search_on(const Exec& exec, const mask_search_inputs<>& 
     result.penalties.push_back(before);
     for (int k = 0; k < options.iterations; ++k) {
       result.exchanged.push_back(run.iterate());
-      miq::detail::report_progress(progress, "mask_search", (level * options.iterations + k + 1) / all);
+      miq::report_progress(progress, "mask_search", (level * options.iterations + k + 1) / all);
     }
     penalty = std::max(penalty, before) * options.penalty_factor;
   }

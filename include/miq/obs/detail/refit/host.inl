@@ -412,7 +412,7 @@ refit_result refit_on(const Exec& exec, const refit_inputs<>& in, const refit_ou
   for (std::int64_t begin = 0; begin < tasks; begin += part) {
     const auto end = std::min(tasks, begin + part);
     exec.parallel_for(end - begin, [&](std::int64_t task) { work(begin + task); });
-    miq::detail::report_progress(progress, "refit", static_cast<double>(end) / static_cast<double>(tasks));
+    miq::report_progress(progress, "refit", static_cast<double>(end) / static_cast<double>(tasks));
   }
 
   refit_result result;

@@ -329,8 +329,7 @@ sweep_result sweep_on(const Exec& exec, const sweep_inputs<>& in, const sweep_ou
         }
       });
     }
-    miq::detail::report_progress(progress, "sweep",
-                                 static_cast<double>(run.first + run.width) / static_cast<double>(columns));
+    miq::report_progress(progress, "sweep", static_cast<double>(run.first + run.width) / static_cast<double>(columns));
   }
 
   sweep_result result;

@@ -56,7 +56,7 @@ void launch(const cuda_executor& exec, const char* name, const Body& body) {
           simulated::check_shared(name);
         }
       });
-  detail::check_cuda(code, name);
+  check_cuda(code, name);
 }
 
 }  // namespace device
