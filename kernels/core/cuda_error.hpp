@@ -20,7 +20,8 @@ class cuda_error : public error {
   int code_;
 };
 
-/// Throws `cuda_error` unless `code` is success; where memory has run out, `out_of_memory`. `call` names what returned it.
+/// Throws `cuda_error` unless `code` is success; where memory has run out, `out_of_memory`. `call` names what returned
+/// the code.
 inline void check_cuda(cudaError_t code, const char* call) {
   if (code == cudaSuccess) return;
   const auto message = detail::join_message(call, ": ", cudaGetErrorName(code), ": ", cudaGetErrorString(code));

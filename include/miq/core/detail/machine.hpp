@@ -49,4 +49,10 @@ concept execution_machine = requires(const M& m, const char* name, operand op, s
   m.with_scratch(name, layout, any_work{});
 };
 
+/// The array that lies `offset` bytes into a machine's scratch.
+template <class T>
+T* place(std::byte* scratch, std::int64_t offset) {
+  return reinterpret_cast<T*>(scratch + offset);
+}
+
 }  // namespace miq::detail

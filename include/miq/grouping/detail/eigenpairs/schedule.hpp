@@ -11,9 +11,10 @@
 #include <miq/grouping/detail/eigenpairs/body.hpp>
 #include <miq/grouping/detail/eigenpairs/host.inl>
 #include <miq/grouping/detail/graph/body.hpp>
-#include <miq/grouping/detail/graph/place.hpp>
 
 namespace miq::grouping::detail {
+
+using miq::detail::place;
 
 using miq::detail::operand;
 

@@ -10,12 +10,13 @@
 #include <miq/core/detail/machine.hpp>
 #include <miq/core/random.hpp>
 #include <miq/core/workspace.hpp>
-#include <miq/grouping/detail/graph/place.hpp>
 #include <miq/grouping/detail/kmeans/body.hpp>
 #include <miq/grouping/detail/kmeans/checks.hpp>
 #include <miq/grouping/kmeans.hpp>
 
 namespace miq::grouping::detail {
+
+using miq::detail::place;
 
 using miq::detail::operand;
 

@@ -6,13 +6,15 @@
 #include <limits>
 #include <vector>
 
+#include <miq/core/detail/machine.hpp>
 #include <miq/core/group.hpp>
 #include <miq/core/workspace.hpp>
 #include <miq/grouping/detail/graph/body.hpp>
-#include <miq/grouping/detail/graph/place.hpp>
 #include <miq/grouping/partition.hpp>
 
 namespace miq::grouping::detail {
+
+using miq::detail::place;
 
 /// Running sums of a row's distances to each group on the host: the columns up to the last multiple of it go to the sum
 /// of their number's remainder, the others to the first. So the device adds in the host's order, to the bit.
