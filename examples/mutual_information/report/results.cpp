@@ -30,13 +30,7 @@ overloaded(Cases...) -> overloaded<Cases...>;
 
 json estimator_as_json(const information::estimator_options& estimator) {
   json fields = std::visit(
-      overloaded{[](const information::correlation_options& o) {
-                   return json{{"max_correlation", o.max_correlation}};
-                 },
-                 [](const information::rank_correlation_options& o) {
-                   return json{{"max_correlation", o.max_correlation}};
-                 },
-                 [](const information::histogram_options& o) {
+      overloaded{[](const information::histogram_options& o) {
                    return json{{"edges", name_of(o.edges)},
                                {"bin_rule", name_of(o.rule)},
                                {"bins", o.rule == information::bin_count_rule::fixed ? json(o.bins) : json(nullptr)},
@@ -50,6 +44,11 @@ json estimator_as_json(const information::estimator_options& estimator) {
                  },
                  [](const information::kde_options& o) {
                    return json{{"bandwidth", name_of(o.rule)}, {"leave_one_out", o.leave_one_out}};
+                 },
+                 [](const auto& o) {
+                   json of_others = json::object();
+                   if constexpr (requires { o.max_correlation; }) of_others["max_correlation"] = o.max_correlation;
+                   return of_others;
                  }},
       estimator);
   fields["name"] = information::name_of(estimator);
@@ -59,18 +58,16 @@ json estimator_as_json(const information::estimator_options& estimator) {
 json estimate_as_json(const information::estimator_result& estimate) {
   const auto& common = information::common_result(estimate);
   json fields = {{"constant", common.constant}, {"negative", common.negative}, {"few_tokens", common.few_tokens}};
-  std::visit(overloaded{[&](const information::correlation_result& r) { fields["clamped"] = r.clamped; },
-                        [&](const information::rank_correlation_result& r) {
-                          fields["clamped"] = r.clamped;
-                          fields["tied"] = r.tied;
-                        },
-                        [&](const information::histogram_result& r) {
+  std::visit(overloaded{[&](const information::histogram_result& r) {
                           fields["most_bins"] = r.most_bins;
                           fields["capped"] = r.capped;
                           fields["spreadless"] = r.spreadless;
                         },
-                        [&](const information::knn_result& r) { fields["tied"] = r.tied; },
-                        [&](const information::kde_result& r) { fields["floored"] = r.floored; }},
+                        [&](const auto& r) {
+                          if constexpr (requires { r.clamped; }) fields["clamped"] = r.clamped;
+                          if constexpr (requires { r.tied; }) fields["tied"] = r.tied;
+                          if constexpr (requires { r.floored; }) fields["floored"] = r.floored;
+                        }},
              estimate);
   return fields;
 }
