@@ -2,7 +2,7 @@
 #pragma once
 
 #include <miq/obs/detail/factor/body.hpp>
-#include <miq/obs/detail/hessian/machine.cuh>
+#include <miq/obs/detail/solver/machine.cuh>
 #include <miq/obs/factor_cuda.hpp>
 
 namespace miq::obs {

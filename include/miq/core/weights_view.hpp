@@ -25,6 +25,17 @@ class weights_view {
       weights_view(const Matrix& matrix)
       : view_(matrix) {}
 
+  /// From a pointer to float, float16 or bfloat16, as `matrix_view` is made.
+  template <class T>
+  requires std::is_constructible_v<any_view, matrix_view<const T, Space>> weights_view(const T* data, std::int64_t rows,
+                                                                                       std::int64_t columns)
+      : view_(matrix_view<const T, Space>(data, rows, columns)) {}
+  template <class T>
+  requires std::is_constructible_v<any_view, matrix_view<const T, Space>> weights_view(const T* data, std::int64_t rows,
+                                                                                       std::int64_t columns,
+                                                                                       std::int64_t leading)
+      : view_(matrix_view<const T, Space>(data, rows, columns, leading)) {}
+
   std::int64_t rows() const {
     return visit([](const auto& typed) { return typed.rows(); });
   }

@@ -21,7 +21,7 @@
 #include <miq/core/workspace.hpp>
 #include <miq/obs/detail/factor/checks.hpp>
 #include <miq/obs/detail/factor/triangle_inverse_body.hpp>
-#include <miq/obs/detail/hessian/lane_loops.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 
 namespace miq::obs::detail {
 

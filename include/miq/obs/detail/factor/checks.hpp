@@ -6,7 +6,7 @@
 
 #include <miq/core/error.hpp>
 #include <miq/core/matrix_view.hpp>
-#include <miq/obs/detail/hessian/damping.hpp>
+#include <miq/obs/detail/solver/damping.hpp>
 #include <miq/obs/factor_options.hpp>
 
 namespace miq::obs::detail {

@@ -9,7 +9,7 @@
 #include <miq/core/detail/eigen.hpp>
 #include <miq/core/matrix.hpp>
 #include <miq/obs/detail/factor/checks.hpp>
-#include <miq/obs/detail/hessian/damping.hpp>
+#include <miq/obs/detail/solver/damping.hpp>
 #include <miq/obs/factor.hpp>
 
 namespace miq::obs {

@@ -17,7 +17,7 @@
 #include <cstdint>
 
 #include <miq/core/detail/operand.hpp>
-#include <miq/obs/detail/hessian/lane_loops.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 
 namespace miq::obs::detail {
 

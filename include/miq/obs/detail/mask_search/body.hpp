@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include <miq/core/group.hpp>
-#include <miq/obs/detail/hessian/invalid_values_body.hpp>
+#include <miq/obs/detail/solver/invalid_values_body.hpp>
 
 namespace miq::obs::detail {
 

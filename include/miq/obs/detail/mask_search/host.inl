@@ -6,11 +6,11 @@
 #include <cmath>
 
 #include <miq/core/detail/finite.hpp>
-#include <miq/obs/detail/hessian/damping.hpp>
-#include <miq/obs/detail/hessian/inverse_product.hpp>
-#include <miq/obs/detail/hessian/upper_check.hpp>
 #include <miq/obs/detail/mask_search/checks.hpp>
 #include <miq/obs/detail/selection/keep_largest.hpp>
+#include <miq/obs/detail/solver/checks.hpp>
+#include <miq/obs/detail/solver/damping.hpp>
+#include <miq/obs/detail/solver/inverse_product.hpp>
 #include <miq/obs/mask_search.hpp>
 
 namespace miq::obs {

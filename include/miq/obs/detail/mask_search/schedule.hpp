@@ -9,10 +9,10 @@
 #include <miq/core/detail/machine.hpp>
 #include <miq/core/error.hpp>
 #include <miq/core/workspace.hpp>
-#include <miq/obs/detail/hessian/body.hpp>
-#include <miq/obs/detail/hessian/invalid_values_body.hpp>
 #include <miq/obs/detail/mask_search/body.hpp>
 #include <miq/obs/detail/selection/layer_body.hpp>
+#include <miq/obs/detail/solver/damped_diagonal_body.hpp>
+#include <miq/obs/detail/solver/invalid_values_body.hpp>
 #include <miq/obs/mask_search_options.hpp>
 
 namespace miq::obs::detail {

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include <miq/core/group.hpp>
-#include <miq/obs/detail/hessian/row_sum.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 #include <miq/obs/refit_options.hpp>
 
 // In front of loops over arrays that a device is to keep in registers.

@@ -6,10 +6,10 @@
 
 #include <miq/core/detail/finite.hpp>
 #include <miq/core/detail/matrix_product.hpp>
-#include <miq/obs/detail/hessian/damping.hpp>
-#include <miq/obs/detail/hessian/inverse_product.hpp>
-#include <miq/obs/detail/hessian/upper_check.hpp>
 #include <miq/obs/detail/refit/checks.hpp>
+#include <miq/obs/detail/solver/checks.hpp>
+#include <miq/obs/detail/solver/damping.hpp>
+#include <miq/obs/detail/solver/inverse_product.hpp>
 #include <miq/obs/refit.hpp>
 
 namespace miq::obs {

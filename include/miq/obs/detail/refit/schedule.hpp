@@ -6,9 +6,9 @@
 
 #include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
-#include <miq/obs/detail/hessian/body.hpp>
-#include <miq/obs/detail/hessian/invalid_values_body.hpp>
 #include <miq/obs/detail/refit/body.hpp>
+#include <miq/obs/detail/solver/damped_diagonal_body.hpp>
+#include <miq/obs/detail/solver/invalid_values_body.hpp>
 #include <miq/obs/refit_options.hpp>
 
 namespace miq::obs::detail {

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <miq/core/numeric_types.hpp>
-#include <miq/obs/detail/hessian/lane_loops.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 
 namespace miq::obs::detail {
 

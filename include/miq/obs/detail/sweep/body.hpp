@@ -10,8 +10,8 @@
 #include <cstdint>
 
 #include <miq/core/detail/unroll.hpp>
-#include <miq/obs/detail/hessian/lane_loops.hpp>
 #include <miq/obs/detail/selection/body.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 #include <miq/obs/detail/sweep/checks.hpp>
 #include <miq/obs/sweep.hpp>
 #include <miq/quantization/affine_grid.hpp>

@@ -9,7 +9,7 @@
 
 #include <miq/core/detail/machine.hpp>
 #include <miq/core/workspace.hpp>
-#include <miq/obs/detail/hessian/lane_loops.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 #include <miq/obs/detail/target/checks.hpp>
 
 namespace miq::obs::detail {

@@ -6,8 +6,8 @@
 
 #include <miq/core/detail/as_float.hpp>
 #include <miq/core/detail/finite.hpp>
-#include <miq/obs/detail/hessian/damping.hpp>
-#include <miq/obs/detail/hessian/inverse_product.hpp>
+#include <miq/obs/detail/solver/damping.hpp>
+#include <miq/obs/detail/solver/inverse_product.hpp>
 #include <miq/obs/detail/target/checks.hpp>
 #include <miq/obs/target.hpp>
 

@@ -1,4 +1,4 @@
-// obs/detail/hessian/machine.cuh: the machine of obs/detail/factor/body.hpp on a stream; needs nvcc.
+// obs/detail/solver/machine.cuh: the machine of obs/detail/factor/body.hpp on a stream; needs nvcc.
 #pragma once
 
 #include <cstddef>

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include <miq/core/group.hpp>
-#include <miq/obs/detail/hessian/damping.hpp>
-#include <miq/obs/detail/hessian/row_sum.hpp>
+#include <miq/obs/detail/solver/damping.hpp>
+#include <miq/obs/detail/solver/lane_loops.hpp>
 
 namespace miq::obs::detail {
 
