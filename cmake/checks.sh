@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What can be said of the sources without building them: formatting, links and paths in the documentation, clang-tidy.
-# Installs what is missing. Without arguments all checks run; otherwise those that are named: format, links, tidy.
+# What can be said of the sources without building them: formatting, links and paths in the documentation, what
+# examples include, clang-tidy.
+# Installs what is missing. Without arguments all checks run; otherwise those that are named: format, links, public, tidy.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/set_up.sh"
 cd "$miq_root"
@@ -26,6 +27,12 @@ check_links() {
   cmake/check_links.py || miq_stop "the documentation names what is not there"
 }
 
+# Examples are what users copy.
+check_public() {
+  miq_say "Examples use the public interface"
+  if git grep -nE 'miq::detail|miq/([a-z]+/)?detail/' -- examples; then miq_stop "examples reach into miq::detail"; fi
+}
+
 # The translation units of miq::precompiled, which hold the bodies of all public functions of the host.
 check_tidy() {
   miq_say "clang-tidy"
@@ -35,11 +42,11 @@ check_tidy() {
     miq_stop "clang-tidy found something"
 }
 
-if (($# == 0)); then set -- format links tidy; fi
+if (($# == 0)); then set -- format links public tidy; fi
 for check in "$@"; do
   case $check in
-    format | links | tidy) "check_$check" ;;
-    *) miq_stop "checks are format, links and tidy, got $check" ;;
+    format | links | public | tidy) "check_$check" ;;
+    *) miq_stop "checks are format, links, public and tidy, got $check" ;;
   esac
 done
 miq_say "All checks passed: $*"
