@@ -31,3 +31,10 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER AND NOT DEFINED ENV{CMAKE_CXX_COMPILE
     endif()
   endif()
 endif()
+
+# The documentation as a site: cmake --build build/release --target docs_site
+find_program(MIQ_DOXYGEN doxygen)
+mark_as_advanced(MIQ_DOXYGEN)
+if(MIQ_DOXYGEN)
+  add_custom_target(docs_site COMMAND ${CMAKE_CURRENT_LIST_DIR}/docs_site.sh ${PROJECT_BINARY_DIR}/site VERBATIM)
+endif()

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # What can be said of the sources without building them: formatting, links and paths in the documentation, what
-# examples include, clang-tidy.
-# Installs what is missing. Without arguments all checks run; otherwise those that are named: format, links, public, tidy.
+# examples include, doxygen's warnings, clang-tidy.
+# Installs what is missing. Without arguments all checks run; otherwise those that are named: format, links, public, site,
+# tidy.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/set_up.sh"
 cd "$miq_root"
 
-miq_needs+=('clang-format command:clang-format' 'clang-tidy command:clang-tidy' 'python3 command:python3')
+miq_needs+=('clang-format command:clang-format' 'clang-tidy command:clang-tidy' 'doxygen command:doxygen' 'python3 command:python3')
 miq_install_missing
 
 check_format() {
@@ -33,6 +34,11 @@ check_public() {
   if git grep -nE 'miq::detail|miq/([a-z]+/)?detail/' -- examples; then miq_stop "examples reach into miq::detail"; fi
 }
 
+check_site() {
+  miq_say "The documentation as a site"
+  cmake/docs_site.sh build/site
+}
+
 # The translation units of miq::precompiled, which hold the bodies of all public functions of the host.
 check_tidy() {
   miq_say "clang-tidy"
@@ -42,11 +48,11 @@ check_tidy() {
     miq_stop "clang-tidy found something"
 }
 
-if (($# == 0)); then set -- format links public tidy; fi
+if (($# == 0)); then set -- format links public site tidy; fi
 for check in "$@"; do
   case $check in
-    format | links | public | tidy) "check_$check" ;;
-    *) miq_stop "checks are format, links, public and tidy, got $check" ;;
+    format | links | public | site | tidy) "check_$check" ;;
+    *) miq_stop "checks are format, links, public, site and tidy, got $check" ;;
   esac
 done
 miq_say "All checks passed: $*"

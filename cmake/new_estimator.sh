@@ -47,6 +47,7 @@ struct @_options {
 /// What happened on the way.
 struct @_result : estimate_result {};
 
+/// See `estimator_traits`.
 template <>
 struct estimator_traits<@_options> {
   using result = @_result;

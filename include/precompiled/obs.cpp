@@ -21,6 +21,12 @@ template refit_result refit(const host_executor&, const refit_inputs<>&, const r
 
 template sweep_result sweep(const host_executor&, const sweep_inputs<>&, const sweep_outputs<>&, const sweep_options&,
                             workspace, const progress_callback&);
+template sweep_result sweep(const host_executor&, const sweep_inputs<host_memory, float16>&,
+                            const sweep_outputs<host_memory, float16>&, const sweep_options&, workspace,
+                            const progress_callback&);
+template sweep_result sweep(const host_executor&, const sweep_inputs<host_memory, bfloat16>&,
+                            const sweep_outputs<host_memory, bfloat16>&, const sweep_options&, workspace,
+                            const progress_callback&);
 
 template target_result shift_target(const host_executor&, const weights_view<>&, matrix_view<const float>,
                                     matrix_view<const float>, matrix_view<float>, const target_options&, workspace);

@@ -411,3 +411,29 @@ TEST_CASE("a progress callback sees the phases and may stop the work", "[compres
                                   [&](std::string_view now, double) { return now != phase; }),
                     miq::cancelled);
 }
+
+TEMPLATE_TEST_CASE("weights of 16 bits are compressed as their floats are", "[compress]", miq::float16, miq::bfloat16) {
+  const auto seed = miq_test::seed();
+  const host_executor exec({.threads = 2});
+  const auto x = block_activations(900, 40, 4, 0.6, seed);
+  const auto seen = statistics_of(exec, x);
+  const auto dense = random_weights(23, 40, seed + 1);
+  matrix<TestType> weights(23, 40);
+  matrix<float> same(23, 40);
+  for (std::int64_t k = 0; k < dense.size(); ++k) {
+    weights.data()[k] = TestType(dense.data()[k]);
+    same.data()[k] = static_cast<float>(weights.data()[k]);
+  }
+  for (const auto& options : {miq::mi_options(0.5, 4), miq::enhanced_options(0.5, 4)}) {
+    const auto shared = miq::prepare(exec, seen.view(), options);
+    const auto expected = miq::compress(exec, same, seen.view(), shared, options);
+    const auto got = miq::compress(exec, weights, seen.view(), shared, options);
+    CHECK(got.bits == expected.bits);
+    CHECK(got.report.loss == expected.report.loss);
+    CHECK(got.bias_change == expected.bias_change);
+    for (std::int64_t k = 0; k < same.size(); ++k) REQUIRE(got.weights.data()[k] == expected.weights.data()[k]);
+  }
+  weights(3, 5) = TestType(std::numeric_limits<float>::infinity());
+  CHECK_THROWS_WITH(miq::compress(exec, weights, seen.view(), miq::mi_options(0.5, 4)),
+                    miq_test::contains("weights must be finite, got inf in row 3, column 5"));
+}

@@ -1,6 +1,7 @@
 // The factor and the sweep against a PyTorch implementation of the published algorithm (make_reference.py).
 #include <cmath>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -59,7 +60,7 @@ TEST_CASE("the sweep decides as the published algorithm in PyTorch does", "[obs]
     miq::matrix<std::uint8_t> codes(rows, columns);
     miq::matrix<std::uint8_t> kept(rows, columns);
     const auto result =
-        miq::obs::sweep(exec, {weights.view(), upper.view(), bits > 0 ? &view : nullptr, {}},
+        miq::obs::sweep(exec, {weights.view(), upper.view(), bits > 0 ? std::optional(view) : std::nullopt, {}},
                         {settled.view(), bits > 0 ? codes.view() : miq::matrix_view<std::uint8_t>{}, kept.view(), {}},
                         {.sparsity = sparsity, .column_block = block});
     // The smallest eigenvalue is bounded by the damping, so that the condition number is below a few hundred; 48

@@ -370,7 +370,7 @@ TEST_CASE("the sweep rejects what it cannot take, naming it, and leaves outputs 
   to.weights = {out.data(), rows, columns - 1};
   CHECK_THROWS_WITH(miq::obs::sweep(exec, in, to), miq_test::contains("[20, 29]"));
   to.weights = out.view();
-  in.grids = nullptr;
+  in.grids.reset();
   CHECK_THROWS_WITH(miq::obs::sweep(exec, in, to), miq_test::contains("codes needs grids"));
   in.upper = {upper.data(), columns - 1, columns - 1, columns};
   CHECK_THROWS_WITH(miq::obs::sweep(exec, in, to), miq_test::contains("upper must be [30, 30]"));
@@ -407,8 +407,8 @@ TEST_CASE("progress of a sweep rises to 1, and can cancel it", "[obs]") {
   const miq::host_executor exec({.threads = 2});
   matrix<float> out(30, 100);
   std::vector<double> seen;
-  miq::obs::sweep(exec, {made.weights.view(), upper.view(), nullptr, {}}, {out.view(), {}, {}, {}},
-                  {.column_block = 16}, {}, [&](std::string_view phase, double fraction) {
+  miq::obs::sweep(exec, {made.weights.view(), upper.view(), {}, {}}, {out.view(), {}, {}, {}}, {.column_block = 16}, {},
+                  [&](std::string_view phase, double fraction) {
                     CHECK(phase == "sweep");
                     seen.push_back(fraction);
                     return true;
@@ -417,7 +417,7 @@ TEST_CASE("progress of a sweep rises to 1, and can cancel it", "[obs]") {
   CHECK(std::is_sorted(seen.begin(), seen.end()));
   CHECK(seen.back() == 1.0);
   int calls = 0;
-  CHECK_THROWS_AS(miq::obs::sweep(exec, {made.weights.view(), upper.view(), nullptr, {}}, {out.view(), {}, {}, {}},
+  CHECK_THROWS_AS(miq::obs::sweep(exec, {made.weights.view(), upper.view(), {}, {}}, {out.view(), {}, {}, {}},
                                   {.column_block = 16}, {}, [&](std::string_view, double) { return ++calls < 3; }),
                   miq::cancelled);
   CHECK(calls == 3);
@@ -437,4 +437,31 @@ TEST_CASE("the loss is the output error on the calibration data and what the dam
   const auto s = solve(weights, upper, {.sparsity = 0.5, .column_block = 8}, &grids);
   const double error = (x * (to_double(weights) - to_double(s.weights)).transpose()).squaredNorm() / 100;
   CHECK(s.result.loss == Approx(error).epsilon(1e-4));
+}
+
+TEMPLATE_TEST_CASE("weights of 16 bits are swept as their floats are", "[obs]", miq::float16, miq::bfloat16) {
+  const auto made = miq_test::random_layer(miq_test::seed(), 21, 90);
+  const auto upper = upper_of(made);
+  const miq::host_executor exec({.threads = 2});
+  matrix<TestType> weights(21, 90), got(21, 90);
+  matrix<float> same(21, 90), expected(21, 90);
+  for (std::int64_t k = 0; k < weights.size(); ++k) {
+    weights.data()[k] = TestType(made.weights.data()[k]);
+    same.data()[k] = static_cast<float>(weights.data()[k]);
+  }
+  const auto grids = fit(same, 4);
+  const sweep_options options{.sparsity = 0.4, .column_block = 32};
+  matrix<std::uint8_t> codes(21, 90), expected_codes(21, 90);
+  const auto wanted = miq::obs::sweep(exec, {.weights = same, .upper = upper, .grids = grids},
+                                      {.weights = expected, .codes = expected_codes}, options);
+  const miq::obs::sweep_inputs<miq::host_memory, TestType> in{.weights = weights, .upper = upper, .grids = grids};
+  const miq::obs::sweep_outputs<miq::host_memory, TestType> out{.weights = got, .codes = codes};
+  const auto result = miq::obs::sweep(exec, in, out, options);
+  CHECK(result.loss == wanted.loss);
+  for (std::int64_t k = 0; k < got.size(); ++k) {
+    REQUIRE(codes.data()[k] == expected_codes.data()[k]);
+    REQUIRE(got.data()[k].bits == TestType(expected.data()[k]).bits);
+  }
+  const miq::obs::sweep_outputs<miq::host_memory, TestType> itself{.weights = weights};
+  CHECK_THROWS_WITH(miq::obs::sweep(exec, in, itself, options), miq_test::contains("overlap"));
 }

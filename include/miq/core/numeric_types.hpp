@@ -1,6 +1,7 @@
 // core/numeric_types.hpp: 16-bit floating-point storage types for the host.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 #include <miq/core/version.hpp>
@@ -74,5 +75,9 @@ struct bfloat16 {
     return detail::bits_as<float>(static_cast<std::uint32_t>(bits) << 16);
   }
 };
+
+/// The element types that are stored in 16 bits and computed with in float.
+template <class T>
+concept sixteen_bits = std::same_as<T, float16> || std::same_as<T, bfloat16>;
 
 }  // namespace miq

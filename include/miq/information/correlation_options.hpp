@@ -19,6 +19,7 @@ struct correlation_result : estimate_result {
   std::int64_t clamped = 0;  ///< pairs i < j whose |rho| exceeded `max_correlation`
 };
 
+/// See `estimator_traits`.
 template <>
 struct estimator_traits<correlation_options> {
   using result = correlation_result;

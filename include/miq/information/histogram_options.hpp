@@ -54,6 +54,7 @@ enum class histogram_entropy_kind {
   differential  ///< of the piecewise constant density: the discrete one + ln(bin width); for equal widths only
 };
 
+/// See `estimator_traits`.
 template <>
 struct estimator_traits<histogram_options> {
   using result = histogram_result;

@@ -36,6 +36,7 @@ struct kde_result : estimate_result {
   std::int64_t floored = 0;
 };
 
+/// See `estimator_traits`.
 template <>
 struct estimator_traits<kde_options> {
   using result = kde_result;

@@ -31,6 +31,7 @@ struct knn_result : estimate_result {
   std::int64_t tied = 0;  ///< channels in use, not constant, in which a value occurs more than once
 };
 
+/// See `estimator_traits`.
 template <>
 struct estimator_traits<knn_options> {
   using result = knn_result;

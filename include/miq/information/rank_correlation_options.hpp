@@ -18,6 +18,7 @@ struct rank_correlation_result : estimate_result {
   std::int64_t tied = 0;     ///< channels, constant ones aside, of which more than a tenth of the tokens have one value
 };
 
+/// See `estimator_traits`.
 template <>
 struct estimator_traits<rank_correlation_options> {
   using result = rank_correlation_result;

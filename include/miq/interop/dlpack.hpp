@@ -13,8 +13,15 @@ namespace miq::interop {
 
 /// The numbers of the DLPack standard (https://dmlc.github.io/dlpack/latest, version 1): devices and kinds of elements.
 namespace dlpack {
-inline constexpr int cpu = 1, cuda = 2, cuda_host = 3, cuda_managed = 13;
-inline constexpr int signed_integer = 0, unsigned_integer = 1, floating_point = 2, bfloat = 4, boolean = 6;
+inline constexpr int cpu = 1;               ///< kDLCPU
+inline constexpr int cuda = 2;              ///< kDLCUDA
+inline constexpr int cuda_host = 3;         ///< kDLCUDAHost: pinned
+inline constexpr int cuda_managed = 13;     ///< kDLCUDAManaged
+inline constexpr int signed_integer = 0;    ///< kDLInt
+inline constexpr int unsigned_integer = 1;  ///< kDLUInt
+inline constexpr int floating_point = 2;    ///< kDLFloat
+inline constexpr int bfloat = 4;            ///< kDLBfloat
+inline constexpr int boolean = 6;           ///< kDLBool
 /// `DLManagedTensorVersioned::flags`: the producer forbids writing.
 inline constexpr std::uint64_t read_only = 1;
 }  // namespace dlpack

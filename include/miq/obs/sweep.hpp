@@ -36,6 +36,12 @@ template <executor Exec>
 sweep_result sweep(const Exec& exec, const sweep_inputs<memory_of<Exec>>& in, const sweep_outputs<memory_of<Exec>>& out,
                    const sweep_options& options = {}, workspace scratch = {}, const progress_callback& progress = {});
 
+/// The same for weights of float16 or bfloat16, worked on in float and rounded at the end. Takes 8 bytes per weight from
+/// the executor's resource besides.
+template <on_host Exec, sixteen_bits T>
+sweep_result sweep(const Exec& exec, const sweep_inputs<host_memory, T>& in, const sweep_outputs<host_memory, T>& out,
+                   const sweep_options& options = {}, workspace scratch = {}, const progress_callback& progress = {});
+
 }  // namespace miq::obs
 
 #if !defined(MIQ_PRECOMPILED)

@@ -24,7 +24,7 @@ struct sweep_options {
   std::int64_t pattern_width = 4;  ///< M of N:M masks, 1 to 64, a divisor of `column_block`
 };
 
-/// What goes in. The host takes weights in float, a device in 16 bits, too.
+/// What goes in. Weights are float, float16 or bfloat16.
 template <class Space = host_memory, class T = float>
 struct sweep_inputs {
   matrix_view<const T, Space> weights{};                      ///< [rows, columns], finite

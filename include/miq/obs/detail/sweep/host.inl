@@ -9,6 +9,7 @@
 #include <numeric>
 #include <utility>
 
+#include <miq/core/detail/as_float.hpp>
 #include <miq/core/detail/finite.hpp>
 #include <miq/obs/detail/selection/host.hpp>
 #include <miq/obs/detail/sweep/checks.hpp>
@@ -353,6 +354,21 @@ template <executor Exec>
 sweep_result sweep(const Exec& exec, const sweep_inputs<memory_of<Exec>>& in, const sweep_outputs<memory_of<Exec>>& out,
                    const sweep_options& options, workspace scratch, const progress_callback& progress) {
   return detail::sweep_on(exec, in, out, options, scratch, progress);
+}
+
+template <on_host Exec, sixteen_bits T>
+sweep_result sweep(const Exec& exec, const sweep_inputs<host_memory, T>& in, const sweep_outputs<host_memory, T>& out,
+                   const sweep_options& options, workspace scratch, const progress_callback& progress) {
+  detail::check_sweep_shapes(in, out, options);
+  const auto weights = miq::detail::float_copy(exec, in.weights);
+  const bool wanted = !out.weights.empty();
+  matrix<float> settled(wanted ? weights.rows() : 0, wanted ? weights.columns() : 0, exec.resource());
+  const auto result = detail::sweep_on(exec, {weights.view(), in.upper, in.grids, in.kept, in.column_saliency},
+                                       {settled.view(), out.codes, out.kept, out.row_loss}, options, scratch, progress);
+  exec.parallel_for(settled.rows(), [&](std::int64_t r) {
+    for (std::int64_t c = 0; c < settled.columns(); ++c) out.weights(r, c) = T(settled(r, c));
+  });
+  return result;
 }
 
 }  // namespace miq::obs
