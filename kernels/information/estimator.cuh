@@ -45,9 +45,8 @@ MIQ_CUDA_API estimator_result mutual_information(
   auto result = std::visit(
       [&]<class Options>(const Options& options) -> estimator_result {
         using traits = estimator_traits<Options>;
-        if constexpr (requires { traits::estimate(exec, samples, pairs, mi, options); }) {
-          return traits::estimate(exec, samples, pairs, mi, options);
-        } else {  // the list is to be on the device
+        using on_device = vector_view<const channel_pair, device_memory>;
+        if constexpr (requires(on_device list) { traits::estimate(exec, samples, list, mi, options); }) {
           for (const auto& pair : pairs)
             miq::detail::require(pair.first >= 0 && pair.first < samples.columns() && pair.second >= 0 &&
                                      pair.second < samples.columns(),
@@ -56,7 +55,9 @@ MIQ_CUDA_API estimator_result mutual_information(
           const device_array<channel_pair> listed(static_cast<std::int64_t>(pairs.size()), exec.stream(),
                                                   exec.resource());
           copy(exec, vector_view<const channel_pair>(pairs), listed.view());
-          return traits::estimate(exec, samples, vector_view<const channel_pair, device_memory>(listed), mi, options);
+          return traits::estimate(exec, samples, on_device(listed), mi, options);
+        } else {
+          return traits::estimate(exec, samples, pairs, mi, options);
         }
       },
       estimator);

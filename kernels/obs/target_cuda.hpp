@@ -36,7 +36,7 @@ MIQ_CUDA_API void shift_target_to_outputs(const cuda_executor& exec, const weigh
                                           result_ref<device_target_result, device_memory> result,
                                           const target_options& options = {}, device_workspace scratch = {});
 
-/// The same for weights in float, returning the result: these synchronise with the stream, and take 24 bytes from the
+/// The same, returning the result: these synchronise with the stream, and take 24 bytes from the
 /// executor's resource.
 /// @throws numerical_error  if a row is not finite
 MIQ_CUDA_API target_result shift_target(const cuda_executor& exec, const weights_view<device_memory>& weights,

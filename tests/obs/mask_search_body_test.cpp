@@ -518,7 +518,7 @@ TEST_CASE("scratch of the steps of the search", "[obs][body]") {
       const auto least = 4 * (3 * rows * columns + 2 * columns * columns) + 12345;
       REQUIRE(plan.layout.bytes() >= least);
       REQUIRE(plan.layout.bytes() <=
-              least + 32 * columns + (layer_groups * keep_bins + layer_most_chunks) * 8 + layer_groups * 24 + 4096);
+              least + 32 * columns + (layer_groups * digit_bins + layer_most_chunks) * 8 + layer_groups * 24 + 4096);
       for (const std::int64_t groups : {std::int64_t{1}, std::int64_t{2}, std::int64_t{17}, layer_groups}) {
         const auto chunks = layer_chunks(rows, groups);
         REQUIRE(chunks <= rows);

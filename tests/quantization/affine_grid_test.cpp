@@ -216,9 +216,10 @@ TEST_CASE("vector lanes follow the rule of quantise", "[quantization]") {
     lanes values{};
     for (int k = 0; k < miq::detail::lanes; ++k) values[k] = static_cast<float>(2 * random.normal());
     const lanes scale = lanes{} + grid.scale, zero = lanes{} + grid.zero;
-    const auto got =
-        zero_free ? nearest_level<grid_kind::zero_free>(values, steps_of<grid_kind::zero_free>(scale, zero, highest))
-                  : nearest_level<grid_kind::affine>(values, steps_of<grid_kind::affine>(scale, zero, highest));
+    const auto got = zero_free ? vectors::nearest_level<grid_kind::zero_free>(
+                                     values, vectors::steps_of<grid_kind::zero_free>(scale, zero, highest))
+                               : vectors::nearest_level<grid_kind::affine>(
+                                     values, vectors::steps_of<grid_kind::affine>(scale, zero, highest));
     for (int k = 0; k < miq::detail::lanes; ++k) {
       const auto code = miq::quantization::quantise(values[k], grid);
       REQUIRE(got.code[k] == static_cast<float>(code));

@@ -89,7 +89,7 @@ void gaussian_entropy(const Exec& exec, const calibration::statistics_view<memor
 /// The same of samples [T, c], T >= 2, in a pass of its own. Does not allocate. No option matters.
 ///
 /// @throws invalid_argument  also for samples that are not finite
-template <executor Exec>
+template <on_host Exec>
 void gaussian_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                       vector_view<float, memory_of<Exec>> entropies, const correlation_options& options = {});
 

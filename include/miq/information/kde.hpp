@@ -75,7 +75,7 @@ kde_result kde(const Exec& exec, matrix_view<const float, memory_of<Exec>> sampl
 /// @throws invalid_argument  as above; `entropies` is untouched
 ///
 /// Cost: T^2 exponentials a channel.
-template <executor Exec>
+template <on_host Exec>
 kde_result kde_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                        vector_view<float, memory_of<Exec>> entropies, const kde_options& options = {});
 

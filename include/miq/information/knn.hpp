@@ -82,7 +82,7 @@ knn_result knn(const Exec& exec, matrix_view<const float, memory_of<Exec>> sampl
 /// @throws invalid_argument  as above; `entropies` is untouched
 ///
 /// Cost: one sort a channel, T (k + 1) comparisons and T logarithms. Permuted tokens give the same bits.
-template <executor Exec>
+template <on_host Exec>
 knn_result knn_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                        vector_view<float, memory_of<Exec>> entropies, const knn_options& options = {});
 

@@ -329,7 +329,7 @@ double correlation(const Exec& exec, vector_view<const float, memory_of<Exec>> x
   return detail::correlation_on(exec, x, y, options);
 }
 
-template <executor Exec>
+template <on_host Exec>
 void gaussian_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                       vector_view<float, memory_of<Exec>> entropies, const correlation_options&) {
   detail::gaussian_entropy_on(exec, samples, entropies);

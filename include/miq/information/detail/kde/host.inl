@@ -272,7 +272,7 @@ kde_result kde(const Exec& exec, matrix_view<const float, memory_of<Exec>> sampl
   return detail::kde_on(exec, samples, mi, options, progress);
 }
 
-template <executor Exec>
+template <on_host Exec>
 kde_result kde_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                        vector_view<float, memory_of<Exec>> entropies, const kde_options& options) {
   return detail::kde_entropy_on(exec, samples, entropies, options);

@@ -283,7 +283,7 @@ knn_result knn(const Exec& exec, matrix_view<const float, memory_of<Exec>> sampl
   return detail::knn_on(exec, samples, mi, options, progress);
 }
 
-template <executor Exec>
+template <on_host Exec>
 knn_result knn_entropy(const Exec& exec, matrix_view<const float, memory_of<Exec>> samples,
                        vector_view<float, memory_of<Exec>> entropies, const knn_options& options) {
   return detail::knn_entropy_on(exec, samples, entropies, options);

@@ -34,7 +34,7 @@ struct mask_search_device_scratch {
       counts = layout.add<std::int64_t>(columns);
       members = layout.add<std::int64_t>(columns);
       begins = layout.add<std::int64_t>(columns + 1);
-      histograms = layout.add<std::int64_t>(layer_groups * keep_bins);
+      histograms = layout.add<std::int64_t>(layer_groups * digit_bins);
       states = layout.add<layer_state>(layer_groups);
       ties = layout.add<std::int64_t>(layer_most_chunks);
     }
@@ -163,7 +163,7 @@ class mask_search_steps {
     machine_.launch("mask_search: load", search_load_body{a_});
     if (options_.scope == mask_scope::row) return;
     machine_.launch("mask_search: clear", clear_words_body{counts_, a_.columns});
-    machine_.launch("mask_search: clear", clear_words_body{selection_.histograms, layer_groups * keep_bins});
+    machine_.launch("mask_search: clear", clear_words_body{selection_.histograms, layer_groups * digit_bins});
     auto of = selection_;
     of.groups = groups_;
     of.chunks = layer_chunks(a_.rows, groups_);

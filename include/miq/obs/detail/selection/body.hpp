@@ -4,24 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <miq/core/numeric_types.hpp>
+#include <miq/obs/detail/selection/key.hpp>
 #include <miq/obs/detail/solver/lane_loops.hpp>
 
 namespace miq::obs::detail {
-
-/// The saliency `(weight * unit)^2` as an integer that orders like it: the bits of a float that is not negative. What
-/// overflowed to NaN counts as infinite.
-MIQ_HOST_DEVICE inline std::uint32_t saliency_key(float weight, float unit) {
-  const float root = weight * unit;
-  const auto key = miq::detail::bits_as<std::uint32_t>(root * root) & 0x7FFFFFFFU;
-  return key < 0x7F800000U ? key : 0x7F800000U;
-}
-
-/// Keys are looked at in three digits, from the highest.
-inline constexpr int digits = 3;
-inline constexpr std::int64_t digit_bins = 2048;
-MIQ_HOST_DEVICE constexpr int digit_shift(int digit) { return digit == 0 ? 20 : (digit == 1 ? 10 : 0); }
-MIQ_HOST_DEVICE constexpr std::int32_t bins_of_digit(int digit) { return digit == 0 ? 2048 : 1024; }
 
 /// How far a search has come: keys below `limit` in the digits found so far are masked, `wanted` of those that agree
 /// with it are, too. At the end `limit` is the key of the last weight that is masked.
@@ -59,7 +45,7 @@ MIQ_HOST_DEVICE selection_state next_digit(const Group& group, const Count* hist
 
 /// Whether a key agrees with the digits found before `digit`.
 MIQ_HOST_DEVICE inline bool agrees(std::uint32_t key, const selection_state& state, int digit) {
-  return digit == 0 || (key >> digit_shift(digit - 1)) == (state.limit >> digit_shift(digit - 1));
+  return (key & bits_above(digit)) == state.limit;
 }
 
 /// What a selection over all rows of a matrix works on, and what it leaves from kernel to kernel.

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include <miq/core/executor.hpp>
+#include <miq/obs/detail/selection/key.hpp>
 
 namespace miq::obs::detail {
 
@@ -23,8 +24,8 @@ struct key_tiles {
   std::int64_t rows_of(std::int64_t t) const { return std::min(tile, rows - t * tile); }
 };
 
-inline constexpr int first_digit_shift = 20;
-inline constexpr std::int64_t select_bins = 2048;  // 11 bits of the 31 that a non-negative key has
+inline constexpr int first_digit_shift = digit_shift(0);
+inline constexpr std::int64_t select_bins = digit_bins;
 
 /// Counts first digits of a tile into a histogram.
 inline void count_first_digits(const key_tiles& all, std::int64_t t, std::int32_t* histogram) {

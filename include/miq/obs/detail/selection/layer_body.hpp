@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include <miq/core/group.hpp>
-#include <miq/obs/detail/selection/size_key.hpp>
+#include <miq/obs/detail/selection/key.hpp>
 
 namespace miq::obs::detail {
 
@@ -40,7 +40,7 @@ struct layer_selection {
   std::int64_t first_group = 0;           // of those that are at hand
   std::int64_t groups = 0, chunks = 0;    // at hand, at most `layer_groups`; of rows
   tie_rule rule = tie_rule::first_stay;
-  std::int64_t* histograms = nullptr;  // [groups, keep_bins]: zeros before and after
+  std::int64_t* histograms = nullptr;  // [groups, digit_bins]: zeros before and after
   layer_state* states = nullptr;       // [groups]
   std::int64_t* ties = nullptr;        // [groups, chunks]: values at the limit
   std::uint8_t* kept = nullptr;        // [rows, columns]
@@ -64,7 +64,7 @@ struct layer_part {
   }
   MIQ_HOST_DEVICE std::int64_t places() const { return rows * size; }
   MIQ_HOST_DEVICE std::uint32_t key(std::int64_t r, std::int64_t c) const {
-    return size_key(of.values[r * of.leading + c], of.units[c]);
+    return saliency_key(of.values[r * of.leading + c], of.units[c]);
   }
 
   /// visit(row, column) for places first, first + step, ... before `end`, without a division for each.
@@ -98,7 +98,7 @@ struct layer_part {
 template <class Count, class Group>
 MIQ_HOST_DEVICE layer_state next_layer_digit(const Group& group, const Count* histogram, int digit,
                                              const layer_state& before, std::int64_t* slots, layer_state* found) {
-  const std::int32_t bins = key_bins(digit);
+  const std::int32_t bins = bins_of_digit(digit);
   const std::int32_t each = (bins + group.size() - 1) / group.size();
   const std::int32_t first = group.rank() * each < bins ? group.rank() * each : bins;
   const std::int32_t last = first + each < bins ? first + each : bins;
@@ -110,7 +110,7 @@ MIQ_HOST_DEVICE layer_state next_layer_digit(const Group& group, const Count* hi
   if (left > 0 && left <= mine) {
     std::int32_t k = first;
     for (; in_bin(k) < left; ++k) left -= in_bin(k);
-    found->limit = before.limit | static_cast<std::uint32_t>(bins - 1 - k) << key_shift(digit);
+    found->limit = before.limit | static_cast<std::uint32_t>(bins - 1 - k) << digit_shift(digit);
     found->wanted = left;
     found->ties = in_bin(k);
   }
@@ -149,25 +149,25 @@ struct layer_histogram_body {
   int digit = 0;
 
   std::int64_t blocks() const { return of.blocks(); }
-  std::int64_t scratch_bytes() const { return keep_bins * static_cast<std::int64_t>(sizeof(std::uint32_t)); }
+  std::int64_t scratch_bytes() const { return digit_bins * static_cast<std::int64_t>(sizeof(std::uint32_t)); }
 
   template <execution_group Group>
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte* scratch) const {
     const layer_part part(of, block);
     if (part.count == 0) return;
     auto* const bins = reinterpret_cast<std::uint32_t*>(scratch);
-    for (std::int32_t b = group.rank(); b < keep_bins; b += group.size()) bins[b] = 0;
+    for (std::int32_t b = group.rank(); b < digit_bins; b += group.size()) bins[b] = 0;
     group.sync();
-    const auto above = key_bits_above(digit);
+    const auto above = bits_above(digit);
     const auto limit = digit == 0 ? 0U : of.states[part.group].limit;
-    const auto mask = static_cast<std::uint32_t>(key_bins(digit)) - 1;
+    const auto mask = static_cast<std::uint32_t>(bins_of_digit(digit)) - 1;
     part.walk(group.rank(), part.places(), group.size(), [&](std::int64_t r, std::int64_t c) {
       const auto key = part.key(r, c);
-      if ((key & above) == limit) add_atomically(bins + ((key >> key_shift(digit)) & mask), std::uint32_t{1});
+      if ((key & above) == limit) add_atomically(bins + ((key >> digit_shift(digit)) & mask), std::uint32_t{1});
     });
     group.sync();
-    for (std::int32_t b = group.rank(); b < keep_bins; b += group.size())
-      if (bins[b] != 0) add_atomically(of.histograms + part.group * keep_bins + b, static_cast<std::int64_t>(bins[b]));
+    for (std::int32_t b = group.rank(); b < digit_bins; b += group.size())
+      if (bins[b] != 0) add_atomically(of.histograms + part.group * digit_bins + b, static_cast<std::int64_t>(bins[b]));
   }
 };
 
@@ -187,13 +187,13 @@ struct layer_digit_body {
     const auto count = of.counts[of.first_group + block];
     if (count == 0) return;
     auto* const slots = reinterpret_cast<std::int64_t*>(scratch);
-    std::int64_t* const histogram = of.histograms + block * keep_bins;
+    std::int64_t* const histogram = of.histograms + block * digit_bins;
     layer_state state;
     state.wanted = count;
     if (digit > 0) state = of.states[block];
     state = next_layer_digit(group, histogram, digit, state, slots, reinterpret_cast<layer_state*>(slots + lanes));
     if (group.rank() == 0) of.states[block] = state;
-    for (std::int32_t b = group.rank(); b < keep_bins; b += group.size()) histogram[b] = 0;
+    for (std::int32_t b = group.rank(); b < digit_bins; b += group.size()) histogram[b] = 0;
   }
 };
 
@@ -299,7 +299,7 @@ struct row_select_body {
   std::int64_t blocks() const { return rows; }
   std::int64_t scratch_bytes() const {
     return lanes * static_cast<std::int64_t>(sizeof(std::int64_t)) + static_cast<std::int64_t>(sizeof(layer_state)) +
-           keep_bins * static_cast<std::int64_t>(sizeof(std::uint32_t));
+           digit_bins * static_cast<std::int64_t>(sizeof(std::uint32_t));
   }
 
   template <execution_group Group>
@@ -315,14 +315,14 @@ struct row_select_body {
     if (before == 0) return;
     layer_state state;
     state.wanted = before;
-    for (int digit = 0; digit < key_digits; ++digit) {
-      for (std::int32_t b = group.rank(); b < keep_bins; b += group.size()) bins[b] = 0;
+    for (int digit = 0; digit < digits; ++digit) {
+      for (std::int32_t b = group.rank(); b < digit_bins; b += group.size()) bins[b] = 0;
       group.sync();
-      const auto above = key_bits_above(digit);
-      const auto mask = static_cast<std::uint32_t>(key_bins(digit)) - 1;
+      const auto above = bits_above(digit);
+      const auto mask = static_cast<std::uint32_t>(bins_of_digit(digit)) - 1;
       for (std::int64_t c = group.rank(); c < columns; c += group.size()) {
-        const auto key = size_key(row[c], units[c]);
-        if ((key & above) == state.limit) add_atomically(bins + ((key >> key_shift(digit)) & mask), std::uint32_t{1});
+        const auto key = saliency_key(row[c], units[c]);
+        if ((key & above) == state.limit) add_atomically(bins + ((key >> digit_shift(digit)) & mask), std::uint32_t{1});
       }
       group.sync();
       state = next_layer_digit(group, bins, digit, state, slots, found);
@@ -332,14 +332,14 @@ struct row_select_body {
     const auto first = group.rank() * each;
     const auto end = first + each < columns ? first + each : columns;
     std::int64_t mine = 0;
-    for (auto c = first; c < end; ++c) mine += size_key(row[c], units[c]) == state.limit ? 1 : 0;
+    for (auto c = first; c < end; ++c) mine += saliency_key(row[c], units[c]) == state.limit ? 1 : 0;
     exclusive_sum_over_lanes(group, mine, slots);
     auto tie = slots[group.rank()];
     const bool first_stay = rule == tie_rule::first_stay;
     const auto special = first_stay ? state.wanted : state.ties - state.wanted;
     std::int64_t here = 0;
     for (auto c = first; c < end; ++c) {
-      const auto key = size_key(row[c], units[c]);
+      const auto key = saliency_key(row[c], units[c]);
       bool keeps = key > state.limit;
       if (key == state.limit) keeps = (tie++ < special) == first_stay;
       if (keeps && out[c] == 0) ++here;
@@ -357,7 +357,7 @@ void keep_largest_of_layer(const Machine& machine, const char* name, layer_selec
   for (of.first_group = 0; of.first_group < all_groups; of.first_group += layer_groups) {
     of.groups = std::min(layer_groups, all_groups - of.first_group);
     of.chunks = layer_chunks(of.rows, of.groups);
-    for (int digit = 0; digit < key_digits; ++digit) {
+    for (int digit = 0; digit < digits; ++digit) {
       machine.launch(name, layer_histogram_body{of, digit});
       machine.launch(name, layer_digit_body{of, digit});
     }

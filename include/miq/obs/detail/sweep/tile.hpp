@@ -10,6 +10,7 @@
 
 #include <miq/core/detail/unroll.hpp>
 #include <miq/core/detail/vector_transpose.hpp>
+#include <miq/obs/detail/selection/key.hpp>
 #include <miq/obs/detail/sweep/checks.hpp>
 #include <miq/quantization/detail/affine_grid/rounding.hpp>
 
@@ -27,8 +28,6 @@ using miq::detail::store;
 using miq::detail::strip_vectors;
 using miq::detail::transpose_copy;
 using quantization::detail::grid_kind;
-using quantization::detail::nearest_level;
-using quantization::detail::steps_of;
 
 /// The vectors of one strip of rows in one column.
 using float_strip = float_lanes[static_cast<std::size_t>(strip_vectors)];
@@ -142,10 +141,9 @@ inline constexpr std::int32_t kept_key = 0x7FFFFFFF;
 /// Below every limit: always masked.
 inline constexpr std::int32_t padding_key = -0x7FFFFFFF - 1;
 
-/// Saliencies as keys, `(w * column_saliency)^2`: the bits of non-negative floats order like integers. Overflowed
-/// updates give NaN, whose sign and payload must not leave the range of keys.
-inline int_lanes saliency_key(float_lanes weight, float column_saliency) {
-  const float_lanes root = weight * column_saliency;
+/// `saliency_key` of a vector of weights. Apart from that, since nvcc refuses vectors in what is for the device, too.
+inline int_lanes saliency_keys_of(float_lanes weight, float unit) {
+  const float_lanes root = weight * unit;
   const float_lanes saliency = root * root;
   const int_lanes key = load<int_lanes>(&saliency) & 0x7FFFFFFF;
   return key < 0x7F800000 ? key : int_lanes{} + 0x7F800000;
@@ -155,7 +153,8 @@ inline int_lanes saliency_key(float_lanes weight, float column_saliency) {
 inline void saliency_keys(const float* work, const float* column_saliency, std::int64_t width, std::int32_t* keys) {
   for (std::int64_t c = 0; c < width; ++c)
     for (std::int64_t r = 0; r < tile_rows; r += lanes)
-      store(keys + c * tile_rows + r, saliency_key(load<float_lanes>(work + c * tile_rows + r), column_saliency[c]));
+      store(keys + c * tile_rows + r,
+            saliency_keys_of(load<float_lanes>(work + c * tile_rows + r), column_saliency[c]));
 }
 
 /// Settles `Columns` columns from `begin` on for one strip of rows, and makes their errors up in the rest of the block.
@@ -199,7 +198,9 @@ inline void settle_columns(const sweep_tile& tile, std::int64_t begin, std::int6
           zero = float_lanes{} + zeros[0];
         }
         if (tile.row_factor != nullptr) scale *= load<float_lanes>(tile.row_factor + strip + offset);
-        const auto level = nearest_level<Kind>(settled, steps_of<Kind>(scale, zero, float_lanes{} + highest));
+        namespace rule = quantization::detail::vectors;
+        const auto level =
+            rule::nearest_level<Kind>(settled, rule::steps_of<Kind>(scale, zero, float_lanes{} + highest));
         clamped_count[v] -= level.clamped & ~masked;
         settled = level.value;
         const int_lanes stored = masked ? int_lanes{} : __builtin_convertvector(level.code, int_lanes);
@@ -239,8 +240,8 @@ inline void choose_pattern(const sweep_tile& tile, std::int64_t column, std::int
   for (std::int64_t row = strip; row < strip + strip_rows; row += lanes) {
     int_lanes keys[largest_pattern];
     for (std::int64_t c = 0; c < width; ++c)
-      keys[c] =
-          saliency_key(load<float_lanes>(tile.work + (column + c) * tile_rows + row), tile.column_saliency[column + c]);
+      keys[c] = saliency_keys_of(load<float_lanes>(tile.work + (column + c) * tile_rows + row),
+                                 tile.column_saliency[column + c]);
     for (std::int64_t c = 0; c < width; ++c) {
       int_lanes before = {};  // how many go first
       for (std::int64_t other = 0; other < width; ++other)

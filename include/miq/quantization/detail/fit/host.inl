@@ -31,8 +31,8 @@ using miq::detail::lanes;
 template <grid_kind Kind>
 double quantisation_error_on(const float* values, const float* costs, std::int64_t count, const affine_grid& grid) {
   constexpr std::int64_t tile = 256;
-  const auto steps = steps_of<Kind>(float_lanes{} + grid.scale, float_lanes{} + grid.zero,
-                                    float_lanes{} + highest_step(grid.maximum_code, grid.zero_free));
+  const auto steps = vectors::steps_of<Kind>(float_lanes{} + grid.scale, float_lanes{} + grid.zero,
+                                             float_lanes{} + highest_step(grid.maximum_code, grid.zero_free));
   double total = 0;
   for (std::int64_t first = 0; first < count; first += tile) {
     const auto last = std::min(count, first + tile);
@@ -49,7 +49,7 @@ double quantisation_error_on(const float* values, const float* costs, std::int64
           cost[k - i] = costs != nullptr ? costs[k] : 1.0F;
         }
       }
-      value = magnitude_of<Kind>(value);
+      value = vectors::magnitude_of<Kind>(value);
       const float_lanes error = value - steps.at(steps.within(steps.template wanted<Kind>(value / steps.scale)));
       sum += cost * error * error;
     }
