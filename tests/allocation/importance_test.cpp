@@ -477,7 +477,7 @@ TEST_CASE("redundancy refuses bad input and leaves the output alone", "[allocati
     options = {shrinkage::given, GENERATE(-0.1, 1.1, std::numeric_limits<double>::quiet_NaN())};
     CHECK(contains(message(), "share must be 0 to 1"));
     options = {shrinkage::raised};
-    CHECK(contains(message(), "how must be none, given or estimated"));
+    CHECK(contains(message(), "rule must be none, given or estimated"));
   }
   SECTION("overlap") {
     CHECK(contains(refusal([&] {

@@ -374,7 +374,7 @@ TEST_CASE("bad input is named and nothing is lost", "[compress]") {
   fails(widths, "minimum_bits");
   auto given = miq::mi_options(0.5, 4);
   given.mask = miq::obs::mask_scope::given;
-  fails(given, "mask_scope::given");
+  fails(given, "mask must be mask_scope::none");
 
   weights(5, 7) = std::numeric_limits<float>::quiet_NaN();
   fails(miq::sparsegpt_options(0.5, 4), "row 5, column 7");

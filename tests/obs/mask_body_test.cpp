@@ -92,6 +92,8 @@ matrix<std::uint8_t> sorted_mask(const matrix<T>& weights, const std::vector<flo
           mask_window(weights, saliency, r, r + 1, c, last, last - c - options.pattern_kept, kept);
         }
       break;
+    default:
+      FAIL("select_mask knows no such scope");
   }
   return kept;
 }

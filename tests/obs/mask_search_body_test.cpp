@@ -191,7 +191,7 @@ TEST_CASE("the bodies of the selection keep the largest of each group of columns
     for (const auto c : members) kept(r, c) = random.below(2) == 0 ? 1 : 0;
   const auto before = kept;
   std::vector<std::int64_t> histograms(static_cast<std::size_t>(miq::obs::detail::layer_groups * 2048), 0);
-  std::vector<miq::obs::detail::layer_state> states(static_cast<std::size_t>(miq::obs::detail::layer_groups));
+  std::vector<miq::obs::detail::selection_state> states(static_cast<std::size_t>(miq::obs::detail::layer_groups));
   std::vector<std::int64_t> ties(static_cast<std::size_t>(miq::obs::detail::layer_most_chunks), -1);
   std::int64_t entered = 1000;
   layer_selection of;

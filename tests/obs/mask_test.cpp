@@ -66,6 +66,8 @@ matrix<std::uint8_t> expected_mask(const matrix<float>& weights, const std::vect
                         std::max<std::int64_t>(last - c - options.pattern_kept, 0), kept);
         }
       break;
+    default:
+      FAIL("select_mask knows no such scope");
   }
   return kept;
 }

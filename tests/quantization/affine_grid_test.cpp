@@ -235,7 +235,7 @@ TEST_CASE("the reciprocal variant differs from the rule at ties only", "[quantiz
   const bool zero_free = symmetry == grid_symmetry::zero_free;
   miq::random_stream random(miq_test::seed());
   for (int i = 0; i < 2000; ++i) {
-    // From the largest to subnormal scales.
+    // From large to subnormal scales.
     const float unit = std::ldexp(1.0F, static_cast<int>(random.uniform() * 240) - 140);
     const auto grid =
         grid_of_range(-unit * static_cast<float>(random.uniform()), unit, bits, symmetry, scale_format::float32);

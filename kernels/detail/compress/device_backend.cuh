@@ -58,7 +58,7 @@ struct device_backend {
   using inputs = device_prepared_inputs;
   using layer = device_compressed_layer;
   using grids = quantization::device_grid_set;
-  using values = device_array<float>;
+  using channel_values = device_array<float>;
   using given_weights = weights_view<device_memory>;
   template <class T>
   using owned = device_matrix<T>;
@@ -149,12 +149,12 @@ struct device_backend {
                                                    const progress_callback& progress) const {
     return information::mutual_information(exec, samples, mi.view(), estimator, progress);
   }
-  values entropies(const view<float>& samples, const information::estimator_options& estimator) const {
-    values of_channels(samples.columns(), exec.stream(), exec.resource());
+  channel_values entropies(const view<float>& samples, const information::estimator_options& estimator) const {
+    channel_values of_channels(samples.columns(), exec.stream(), exec.resource());
     information::entropies(exec, samples, of_channels.view(), estimator);
     return of_channels;
   }
-  grouping::information_grouping_result group_by_information(const view<float>& mi, const values& entropies,
+  grouping::information_grouping_result group_by_information(const view<float>& mi, const channel_values& entropies,
                                                              const grouping::information_grouping_options& options,
                                                              const progress_callback& progress) const {
     return grouping::group_by_information(exec, mi, entropies, options, progress);
@@ -321,12 +321,12 @@ struct device_backend {
   };
   fetched_sums sums_of_columns(const given_weights& weights) const {
     const auto c = weights.columns();
-    const device_array<double> memory(3 * c, exec.stream(), exec.resource());
+    const device_array<double> sums(3 * c, exec.stream(), exec.resource());
     const device::result_on_device<allocation::column_sums_result> result(exec);
-    allocation::column_sums(exec, weights, {{memory.data(), c}, {memory.data() + c, c}, {memory.data() + 2 * c, c}},
+    allocation::column_sums(exec, weights, {{sums.data(), c}, {sums.data() + c, c}, {sums.data() + 2 * c, c}},
                             result.ref());
     std::vector<double> all(static_cast<std::size_t>(3 * c));
-    fetch_into(memory, all);
+    fetch_into(sums, all);
     const auto begin = all.begin();
     return {{begin + c, begin + 2 * c}, {begin + 2 * c, all.end()}, result.fetch().not_finite};
   }

@@ -35,7 +35,7 @@ struct host_backend {
   using inputs = prepared_inputs;
   using layer = compressed_layer;
   using grids = quantization::grid_set;
-  using values = std::vector<float>;
+  using channel_values = std::vector<float>;
   using given_weights = weights_view<>;
   template <class T>
   using owned = matrix<T>;
@@ -63,9 +63,9 @@ struct host_backend {
   }
 
   std::vector<float> diagonal(view<float> m) const {
-    std::vector<float> entries(static_cast<std::size_t>(m.columns()));
-    for (std::int64_t c = 0; c < m.columns(); ++c) entries[static_cast<std::size_t>(c)] = m(c, c);
-    return entries;
+    std::vector<float> values(static_cast<std::size_t>(m.columns()));
+    for (std::int64_t c = 0; c < m.columns(); ++c) values[static_cast<std::size_t>(c)] = m(c, c);
+    return values;
   }
   std::vector<float> fetch(vector_view<const float> v) const { return {v.begin(), v.end()}; }
 
@@ -103,12 +103,12 @@ struct host_backend {
                                                    const progress_callback& progress) const {
     return information::mutual_information(exec, samples, mi.view(), estimator, progress);
   }
-  values entropies(view<float> samples, const information::estimator_options& estimator) const {
-    values of_channels(static_cast<std::size_t>(samples.columns()));
+  channel_values entropies(view<float> samples, const information::estimator_options& estimator) const {
+    channel_values of_channels(static_cast<std::size_t>(samples.columns()));
     information::entropies(exec, samples, vector_view<float>(of_channels), estimator);
     return of_channels;
   }
-  grouping::information_grouping_result group_by_information(view<float> mi, const values& entropies,
+  grouping::information_grouping_result group_by_information(view<float> mi, const channel_values& entropies,
                                                              const grouping::information_grouping_options& options,
                                                              const progress_callback& progress) const {
     return grouping::group_by_information(exec, mi, entropies, options, progress);

@@ -52,7 +52,7 @@ concept layer_backend = requires(
     const matrix_view<const float, typename B::space>& in,
     const matrix_view<const std::uint8_t, typename B::space>& mask, typename B::template owned<float>& out,
     typename B::template owned<std::uint8_t>& bytes, const calibration::statistics_view<typename B::space>& statistics,
-    const typename B::values& values, std::span<const std::int64_t> order, std::span<const float> of_columns,
+    const typename B::channel_values& values, std::span<const std::int64_t> order, std::span<const float> of_columns,
     std::span<const std::int32_t> labels, std::span<const std::uint8_t> widths, std::vector<double>& losses,
     std::vector<float>& changes, const grouping::partition& groups, typename B::grids& grids,
     const compress_options& options, const quantization::fit_options& fit, quantization::fit_result* fitted,
@@ -78,7 +78,7 @@ concept layer_backend = requires(
   { backend.factor(in, out, options.factor) } -> std::same_as<obs::factor_result>;
   backend.correlation(statistics, out, information::correlation_options{});
   backend.mutual_information(in, out, options.estimator, progress);
-  { backend.entropies(in, options.estimator) } -> std::same_as<typename B::values>;
+  { backend.entropies(in, options.estimator) } -> std::same_as<typename B::channel_values>;
   {
     backend.group_by_information(in, values, grouping::information_grouping_options{}, progress)
     } -> std::same_as<grouping::information_grouping_result>;

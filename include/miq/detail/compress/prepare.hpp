@@ -27,7 +27,7 @@ void group_by_information(const Backend& backend, const statistics_of<Backend>& 
                           const samples_of<Backend>& samples, const compress_options& options,
                           const progress_callback& progress, typename Backend::inputs& shared) {
   const auto columns = statistics.columns();
-  typename Backend::values entropies;
+  typename Backend::channel_values entropies;
   {
     const phase_timer timer(shared.seconds.information);
     report_progress(progress, "information", 0.3);

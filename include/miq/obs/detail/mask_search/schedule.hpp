@@ -35,7 +35,7 @@ struct mask_search_device_scratch {
       members = layout.add<std::int64_t>(columns);
       begins = layout.add<std::int64_t>(columns + 1);
       histograms = layout.add<std::int64_t>(layer_groups * digit_bins);
-      states = layout.add<layer_state>(layer_groups);
+      states = layout.add<selection_state>(layer_groups);
       ties = layout.add<std::int64_t>(layer_most_chunks);
     }
     results = layout.add<std::int64_t>(words);
@@ -107,7 +107,7 @@ class mask_search_steps {
     selection_.begins = begins_;
     selection_.counts = counts_;
     selection_.histograms = memory.template at<std::int64_t>(plan.histograms);
-    selection_.states = memory.template at<layer_state>(plan.states);
+    selection_.states = memory.template at<selection_state>(plan.states);
     selection_.ties = memory.template at<std::int64_t>(plan.ties);
     selection_.kept = a_.kept;
     selection_.kept_leading = a_.kept_leading;

@@ -4,49 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <miq/obs/detail/selection/key.hpp>
+#include <miq/obs/detail/selection/digit_search.hpp>
 #include <miq/obs/detail/solver/lane_loops.hpp>
 
 namespace miq::obs::detail {
-
-/// How far a search has come: keys below `limit` in the digits found so far are masked, `wanted` of those that agree
-/// with it are, too. At the end `limit` is the key of the last weight that is masked.
-struct selection_state {
-  std::int64_t wanted = 0;
-  std::int64_t ties = 0;  ///< keys that agree with `limit` in the digits found so far
-  std::uint32_t limit = 0;
-  std::uint32_t unused = 0;
-};
-
-/// The digit at which `wanted` keys are reached, counted from the smallest; 1 <= wanted <= all that the histogram
-/// holds. `slots` is scratch for one integer a lane, `found` for one object. Synchronises.
-template <class Count, class Group>
-MIQ_HOST_DEVICE selection_state next_digit(const Group& group, const Count* histogram, int digit,
-                                           const selection_state& before, std::int64_t* slots, selection_state* found) {
-  const std::int32_t bins = bins_of_digit(digit);
-  const std::int32_t each = (bins + group.size() - 1) / group.size();
-  const std::int32_t first = group.rank() * each < bins ? group.rank() * each : bins;
-  const std::int32_t last = first + each < bins ? first + each : bins;
-  std::int64_t mine = 0;
-  for (std::int32_t b = first; b < last; ++b) mine += static_cast<std::int64_t>(histogram[b]);
-  exclusive_sum_over_lanes(group, mine, slots);
-  std::int64_t left = before.wanted - slots[group.rank()];
-  if (left > 0 && left <= mine) {
-    std::int32_t b = first;
-    for (; static_cast<std::int64_t>(histogram[b]) < left; ++b) left -= static_cast<std::int64_t>(histogram[b]);
-    *found = {left, static_cast<std::int64_t>(histogram[b]),
-              before.limit | (static_cast<std::uint32_t>(b) << digit_shift(digit)), 0};
-  }
-  group.sync();
-  const selection_state result = *found;
-  group.sync();
-  return result;
-}
-
-/// Whether a key agrees with the digits found before `digit`.
-MIQ_HOST_DEVICE inline bool agrees(std::uint32_t key, const selection_state& state, int digit) {
-  return (key & bits_above(digit)) == state.limit;
-}
 
 /// What a selection over all rows of a matrix works on, and what it leaves from kernel to kernel.
 template <class T>
@@ -102,7 +63,8 @@ struct count_digits_body {
     state.wanted = of.masked;
     if (digit > 0) {
       state = digit > 1 ? of.states[digit - 1] : state;
-      state = next_digit(group, of.histograms + (digit - 1) * digit_bins, digit - 1, state, slots, found);
+      state = next_digit<selected::smallest>(group, of.histograms + (digit - 1) * digit_bins, digit - 1, state, slots,
+                                             found);
       if (block == 0 && group.rank() == 0) of.states[digit] = state;
     }
     group.sync();
@@ -133,8 +95,8 @@ struct count_ties_body {
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte* scratch) const {
     auto* const slots = reinterpret_cast<std::int64_t*>(scratch);
     auto* const found = reinterpret_cast<selection_state*>(slots + lanes);
-    const auto state =
-        next_digit(group, of.histograms + (digits - 1) * digit_bins, digits - 1, of.states[digits - 1], slots, found);
+    const auto state = next_digit<selected::smallest>(group, of.histograms + (digits - 1) * digit_bins, digits - 1,
+                                                      of.states[digits - 1], slots, found);
     if (block == 0 && group.rank() == 0) of.states[digits] = state;
     if (state.ties == state.wanted) return;
     std::int64_t here = 0;
@@ -239,7 +201,7 @@ struct mask_segments_body {
                          std::int32_t{1});
       }
       group.sync();
-      state = next_digit(group, counts, digit, state, slots, found);
+      state = next_digit<selected::smallest>(group, counts, digit, state, slots, found);
     }
     std::int64_t before = 0;
     const bool some = state.ties != state.wanted;

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include <miq/core/group.hpp>
-#include <miq/obs/detail/selection/key.hpp>
+#include <miq/obs/detail/selection/digit_search.hpp>
 
 namespace miq::obs::detail {
 
@@ -19,14 +19,6 @@ constexpr std::int64_t layer_chunks(std::int64_t rows, std::int64_t groups) {
 }
 /// The most that (groups at a time) * chunks comes to.
 inline constexpr std::int64_t layer_most_chunks = layer_groups * 64;
-
-/// How far the search for a limit has come: the bits found so far, of the keys that share them as many as are still to
-/// be kept, and how many there are.
-struct layer_state {
-  std::uint32_t limit = 0;
-  std::int64_t wanted = 0;
-  std::int64_t ties = 0;
-};
 
 /// Keeps in each group of columns, over all rows, the `counts` largest values.
 struct layer_selection {
@@ -41,7 +33,7 @@ struct layer_selection {
   std::int64_t groups = 0, chunks = 0;    // at hand, at most `layer_groups`; of rows
   tie_rule rule = tie_rule::first_stay;
   std::int64_t* histograms = nullptr;  // [groups, digit_bins]: zeros before and after
-  layer_state* states = nullptr;       // [groups]
+  selection_state* states = nullptr;   // [groups]
   std::int64_t* ties = nullptr;        // [groups, chunks]: values at the limit
   std::uint8_t* kept = nullptr;        // [rows, columns]
   std::int64_t kept_leading = 0;
@@ -92,33 +84,6 @@ struct layer_part {
   std::int64_t size = 0;
   std::int64_t count = 0;
 };
-
-/// The digit at which `before.wanted` keys are reached, counted from the largest; at least 1 is wanted, and there are
-/// as many. `slots` is scratch for one integer a lane, `found` for one object. Synchronises.
-template <class Count, class Group>
-MIQ_HOST_DEVICE layer_state next_layer_digit(const Group& group, const Count* histogram, int digit,
-                                             const layer_state& before, std::int64_t* slots, layer_state* found) {
-  const std::int32_t bins = bins_of_digit(digit);
-  const std::int32_t each = (bins + group.size() - 1) / group.size();
-  const std::int32_t first = group.rank() * each < bins ? group.rank() * each : bins;
-  const std::int32_t last = first + each < bins ? first + each : bins;
-  const auto in_bin = [&](std::int32_t k) { return static_cast<std::int64_t>(histogram[bins - 1 - k]); };
-  std::int64_t mine = 0;
-  for (std::int32_t k = first; k < last; ++k) mine += in_bin(k);
-  exclusive_sum_over_lanes(group, mine, slots);
-  std::int64_t left = before.wanted - slots[group.rank()];
-  if (left > 0 && left <= mine) {
-    std::int32_t k = first;
-    for (; in_bin(k) < left; ++k) left -= in_bin(k);
-    found->limit = before.limit | static_cast<std::uint32_t>(bins - 1 - k) << digit_shift(digit);
-    found->wanted = left;
-    found->ties = in_bin(k);
-  }
-  group.sync();
-  const layer_state result = *found;
-  group.sync();
-  return result;
-}
 
 /// Adds the values that are kept to the counts of their groups, which are written here although they are const in a
 /// selection.
@@ -179,7 +144,7 @@ struct layer_digit_body {
 
   std::int64_t blocks() const { return of.groups; }
   std::int64_t scratch_bytes() const {
-    return lanes * static_cast<std::int64_t>(sizeof(std::int64_t)) + static_cast<std::int64_t>(sizeof(layer_state));
+    return lanes * static_cast<std::int64_t>(sizeof(std::int64_t)) + static_cast<std::int64_t>(sizeof(selection_state));
   }
 
   template <execution_group Group>
@@ -188,10 +153,11 @@ struct layer_digit_body {
     if (count == 0) return;
     auto* const slots = reinterpret_cast<std::int64_t*>(scratch);
     std::int64_t* const histogram = of.histograms + block * digit_bins;
-    layer_state state;
+    selection_state state;
     state.wanted = count;
     if (digit > 0) state = of.states[block];
-    state = next_layer_digit(group, histogram, digit, state, slots, reinterpret_cast<layer_state*>(slots + lanes));
+    state = next_digit<selected::largest>(group, histogram, digit, state, slots,
+                                          reinterpret_cast<selection_state*>(slots + lanes));
     if (group.rank() == 0) of.states[block] = state;
     for (std::int32_t b = group.rank(); b < digit_bins; b += group.size()) histogram[b] = 0;
   }
@@ -232,7 +198,7 @@ struct layer_mark_body {
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t block, std::byte* scratch) const {
     const layer_part part(of, block);
     auto* const slots = reinterpret_cast<std::int64_t*>(scratch);
-    layer_state state;
+    selection_state state;
     if (part.count > 0) state = of.states[part.group];
     const bool first_stay = of.rule == tie_rule::first_stay;
     // Of the ties of this chunk, the first `special` go one way, the others the other way.
@@ -298,14 +264,15 @@ struct row_select_body {
 
   std::int64_t blocks() const { return rows; }
   std::int64_t scratch_bytes() const {
-    return lanes * static_cast<std::int64_t>(sizeof(std::int64_t)) + static_cast<std::int64_t>(sizeof(layer_state)) +
+    return lanes * static_cast<std::int64_t>(sizeof(std::int64_t)) +
+           static_cast<std::int64_t>(sizeof(selection_state)) +
            digit_bins * static_cast<std::int64_t>(sizeof(std::uint32_t));
   }
 
   template <execution_group Group>
   MIQ_HOST_DEVICE void operator()(const Group& group, std::int64_t r, std::byte* scratch) const {
     auto* const slots = reinterpret_cast<std::int64_t*>(scratch);
-    auto* const found = reinterpret_cast<layer_state*>(slots + lanes);
+    auto* const found = reinterpret_cast<selection_state*>(slots + lanes);
     auto* const bins = reinterpret_cast<std::uint32_t*>(found + 1);
     const float* const row = values + r * leading;
     std::uint8_t* const out = kept + r * kept_leading;
@@ -313,7 +280,7 @@ struct row_select_body {
     for (std::int64_t c = group.rank(); c < columns; c += group.size()) before += out[c] != 0 ? 1 : 0;
     before = sum_over_lanes(group, before, slots);
     if (before == 0) return;
-    layer_state state;
+    selection_state state;
     state.wanted = before;
     for (int digit = 0; digit < digits; ++digit) {
       for (std::int32_t b = group.rank(); b < digit_bins; b += group.size()) bins[b] = 0;
@@ -325,7 +292,7 @@ struct row_select_body {
         if ((key & above) == state.limit) add_atomically(bins + ((key >> digit_shift(digit)) & mask), std::uint32_t{1});
       }
       group.sync();
-      state = next_layer_digit(group, bins, digit, state, slots, found);
+      state = next_digit<selected::largest>(group, bins, digit, state, slots, found);
     }
     // Ties go by column: each lane has a range of columns.
     const auto each = (columns + group.size() - 1) / group.size();

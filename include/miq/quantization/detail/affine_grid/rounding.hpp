@@ -26,8 +26,8 @@ namespace vectors {
 }  // namespace vectors
 
 /// The rule in the searches of a device, without divisions in the loop over values: multiplies by the reciprocal of the
-/// scale. A value that this puts on the level beside the rule's is halfway between the two, but for 2^-22 of its
-/// position, so that both cost the same up to rounding.
+/// scale. For scales below 2^126 a value that this puts on the level beside the rule's is halfway between the two, but
+/// for 2^-21 of its position, so that both cost the same up to rounding.
 struct reciprocal_steps {
   grid_steps<float> grid;  // one for both kinds: on magnitudes, a grid without zero is an affine one
   bool zero_free;
