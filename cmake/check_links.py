@@ -9,8 +9,12 @@ import subprocess
 import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
-tracked = subprocess.run(["git", "ls-files"], cwd=root, check=True, capture_output=True, text=True).stdout.split("\n")
-tracked = {path for path in tracked if path}
+listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True)
+if listed.returncode == 0 and listed.stdout:
+    tracked = {path for path in listed.stdout.split("\n") if path}
+else:  # an exported tree
+    tracked = {path.relative_to(root).as_posix() for path in root.rglob("*")
+               if path.is_file() and path.relative_to(root).parts[0] not in (".git", "build", "report")}
 folders = {str(parent) for path in tracked for parent in pathlib.PurePosixPath(path).parents}
 top = {path.split("/")[0] for path in tracked if "/" in path}
 

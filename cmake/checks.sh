@@ -19,7 +19,8 @@ check_format() {
     printf 'SKIPPED: clang-format is %s, and 14 decides\n' "$version"
     return
   fi
-  mapfile -t files < <(git ls-files '*.hpp' '*.cpp' '*.inl' '*.cuh' '*.cu')
+  mapfile -t files < <(find include kernels tests examples bench cmake -name '*.hpp' -o -name '*.cpp' -o -name '*.inl' -o \
+    -name '*.cuh' -o -name '*.cu')
   clang-format --dry-run -Werror "${files[@]}" || miq_stop "run clang-format -i on the files that are named above"
 }
 
@@ -31,7 +32,7 @@ check_links() {
 # Examples are what users copy.
 check_public() {
   miq_say "Examples use the public interface"
-  if git grep -nE 'miq::detail|miq/([a-z]+/)?detail/' -- examples; then miq_stop "examples reach into miq::detail"; fi
+  if grep -rnE 'miq::detail|miq/([a-z]+/)?detail/' --include='*.[ch]pp' examples; then miq_stop "examples reach into miq::detail"; fi
 }
 
 check_site() {

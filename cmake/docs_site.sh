@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Builds the documentation as a site: docs_site.sh [FOLDER], build/site unless it is given. Needs doxygen.
 #
-# Fails on any warning but one: members whose names say what they are (`rows()`, `begin()`) need no comment where their
-# type has one.
+# Fails on any warning but one: members of a type that has a comment (`rows()`, fields whose name and type say all) need none.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 folder=$(realpath -m "${1:-$root/build/site}")
