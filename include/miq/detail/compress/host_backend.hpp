@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include <miq/allocation/expected_error.hpp>
 #include <miq/allocation/importance.hpp>
 #include <miq/compress_options.hpp>
 #include <miq/compressed_layer.hpp>

@@ -19,7 +19,7 @@ void require_statistics_shape(const char* function, const calibration::statistic
               (statistics.minimum.empty() || statistics.minimum.size() == columns),
           function, ": minimum and maximum must both have ", columns, " elements or none, got ",
           statistics.minimum.size(), " and ", statistics.maximum.size());
-  require(statistics.tokens >= 2, function, ": at least 2 tokens must have been statistics, got ", statistics.tokens);
+  require(statistics.tokens >= 2, function, ": at least 2 tokens must have been seen, got ", statistics.tokens);
 }
 
 inline void require_max_correlation(const char* function, float max_correlation) {
