@@ -10,10 +10,13 @@ fi
 name=$1
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 include=include/miq/information
-if [[ -e $include/${name}_options.hpp ]]; then
-  printf 'error: there is %s already\n' "$include/${name}_options.hpp" >&2
-  exit 1
-fi
+for file in "$include/${name}"{_options,}.hpp "$include/detail/$name" kernels/information/"$name"{_cuda.hpp,.cuh} \
+  "kernels/precompiled/information_$name.cu" "tests/information/${name}_test.cpp"; do
+  if [[ -e $file ]]; then
+    printf 'error: there is %s already\n' "$file" >&2
+    exit 1
+  fi
+done
 
 # write FILE: standard input with @ replaced by the name
 write() {
@@ -301,7 +304,14 @@ TEST_CASE("@ on lanes and on a device gives what the host gives", "[information]
 }
 END
 
-sed -i "s/kde_options>;/kde_options, ${name}_options>;/" "$include/estimator_options.hpp"
+# change FILE EXPRESSION: by sed, which must change something
+change() {
+  local before
+  before=$(<"$1")
+  sed -i -E "$2" "$1"
+  [[ $(<"$1") != "$before" ]] || { printf 'error: nothing in %s matches %s\n' "$1" "$2" >&2; exit 1; }
+}
+change "$include/estimator_options.hpp" "s/(std::variant<.*|^ +.*)_options>;/\\1_options, ${name}_options>;/"
 enter "$include/estimator_options.hpp" '^#include <miq/information/.*_options.hpp>' "#include <miq/information/${name}_options.hpp>"
 enter "$include/estimator.hpp" '^#include <miq/information/.*>' "#include <miq/information/$name.hpp>"
 enter include/precompiled/information.cpp '^#include ' "#include <miq/information/detail/$name/host.inl>"
@@ -315,7 +325,8 @@ template double @(const host_executor&, vector_view<const float>, vector_view<co
 END
 sed -i "/^namespace miq::information {/r $include/instances.new" include/precompiled/information.cpp
 rm "$include/instances.new"
-sed -i "s|^#include <miq/information/kde_cuda.hpp>|&\n#include <miq/information/${name}_cuda.hpp>|; s|^#include <miq/information/kde.cuh>|&\n#include <miq/information/$name.cuh>|" kernels/information/estimator.cuh
+change kernels/information/estimator.cuh "s|^#include <miq/information/kde_cuda.hpp>|&\n#include <miq/information/${name}_cuda.hpp>|"
+change kernels/information/estimator.cuh "s|^#include <miq/information/kde.cuh>|&\n#include <miq/information/$name.cuh>|"
 printf '%s\n' kernels/information/estimator.cuh
 enter kernels/cuda.hpp '^#include <miq/information/' "#include <miq/information/${name}_cuda.hpp>"
 enter tests/information/CMakeLists.txt '^miq_add_device_test' "miq_add_device_test(information_$name SOURCES ${name}_test.cpp)"
@@ -323,5 +334,6 @@ printf '\n## %s\n\nTODO: what it estimates, when to use it, its bias and cost.\n
 printf '%s\n' docs/information.md
 if command -v clang-format >/dev/null 2>&1; then
   clang-format -i "$include/${name}"*.hpp "$include/detail/$name/"* "kernels/information/$name"* \
-    "tests/information/${name}_test.cpp" include/precompiled/information.cpp
+    "tests/information/${name}_test.cpp" "$include/estimator"{,_options}.hpp kernels/information/estimator.cuh \
+    kernels/cuda.hpp include/precompiled/information.cpp
 fi

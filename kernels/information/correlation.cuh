@@ -10,6 +10,7 @@
 #include <miq/information/correlation_cuda.hpp>
 #include <miq/information/detail/correlation/body.hpp>
 #include <miq/information/detail/correlation/checks.hpp>
+#include <miq/information/detail/samples/samples.hpp>
 
 // In the precompiled library the parts are translation units of their own.
 #if defined(MIQ_CUDA_PRECOMPILED)
@@ -76,10 +77,7 @@ MIQ_CUDA_API correlation_result correlation(const cuda_executor& exec, matrix_vi
   const auto columns = samples.columns();
   miq::detail::require(mi.size() == count, "correlation: mi must have ", count, " elements to match the pairs, got ",
                        mi.size());
-  for (const auto& pair : pairs)
-    miq::detail::require(pair.first >= 0 && pair.first < columns && pair.second >= 0 && pair.second < columns,
-                         "correlation: pairs must be of the ", columns, " channels, got ", pair.first, " and ",
-                         pair.second);
+  detail::require_pairs_in_range("correlation", pairs, columns);
   const device_matrix<float> all(columns, columns, exec.stream(), exec.resource());
   const auto result = correlation(exec, samples, all.view(), options);
   const device_array<channel_pair> listed(count, exec.stream(), exec.resource());

@@ -3,6 +3,7 @@
 
 #include <variant>
 
+#include <miq/information/detail/samples/samples.hpp>
 #include <miq/information/estimator_cuda.hpp>
 
 // In the precompiled library the parts are translation units of their own.
@@ -47,11 +48,7 @@ MIQ_CUDA_API estimator_result mutual_information(
         using traits = estimator_traits<Options>;
         using on_device = vector_view<const channel_pair, device_memory>;
         if constexpr (requires(on_device list) { traits::estimate(exec, samples, list, mi, options); }) {
-          for (const auto& pair : pairs)
-            miq::detail::require(pair.first >= 0 && pair.first < samples.columns() && pair.second >= 0 &&
-                                     pair.second < samples.columns(),
-                                 traits::name, ": pairs must be of the ", samples.columns(), " channels, got ",
-                                 pair.first, " and ", pair.second);
+          detail::require_pairs_in_range(traits::name, pairs, samples.columns());
           const device_array<channel_pair> listed(static_cast<std::int64_t>(pairs.size()), exec.stream(),
                                                   exec.resource());
           copy(exec, vector_view<const channel_pair>(pairs), listed.view());

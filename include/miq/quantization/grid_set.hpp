@@ -62,7 +62,8 @@ struct grid_set {
   }
 
   grid_set_view<> view() const { return {scale, zero, bits, column_grid, row_factor, symmetry}; }
-  operator grid_set_view<>() const { return view(); }
+  operator grid_set_view<>() const& { return view(); }
+  operator grid_set_view<>() const&& = delete;  // the view would outlive what it sees
 };
 
 }  // namespace miq::quantization

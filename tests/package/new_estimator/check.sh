@@ -26,14 +26,24 @@ fi
 for file in "${touched[@]}"; do
   grep -q copula_knots "$file" || { printf 'error: %s does not name the estimator\n' "$file" >&2; exit 1; }
 done
-if cmake/new_estimator.sh copula_knots 2>/dev/null; then
-  printf 'error: the script overwrites an estimator that there is\n' >&2
-  exit 1
-fi
+for taken in copula_knots affinity; do
+  if cmake/new_estimator.sh "$taken" 2>/dev/null; then
+    printf 'error: the script overwrites %s\n' "$taken" >&2
+    exit 1
+  fi
+done
+# And another one after it: both are estimators then.
+cmake/new_estimator.sh second_knots >/dev/null
+for name in copula_knots second_knots; do
+  tr -d '\n' <include/miq/information/estimator_options.hpp | grep -qE "std::variant<[^;]*${name}_options[^;]*>;" ||
+    { printf 'error: %s is not in the variant\n' "$name" >&2; exit 1; }
+done
 
 mkdir -p both
 ln -sfn ../kernels both/miq
-flags=(-fsyntax-only -Iinclude -Iboth -Itests -Itests/simulated_device/include -DMIQ_PRECOMPILED)
+flags=(-fsyntax-only -Itests/simulated_device/include -Iinclude -Iboth -Itests -DMIQ_PRECOMPILED)
 "$@" "${flags[@]}" include/precompiled/information.cpp
 "$@" "${flags[@]}" -DMIQ_SIMULATED_DEVICE "tests/information/copula_knots_test.cpp"
-"$@" "${flags[@]}" -DMIQ_CUDA_PRECOMPILED -x c++ kernels/precompiled/information_estimator.cu
+for unit in estimator copula_knots; do
+  "$@" "${flags[@]}" -DMIQ_SIMULATED_DEVICE -DMIQ_CUDA_PRECOMPILED -x c++ "kernels/precompiled/information_$unit.cu"
+done

@@ -5,7 +5,6 @@
 #include <miq/core/version.hpp>
 
 namespace miq::quantization::detail {
-inline namespace MIQ_INSTRUCTION_SET {
 
 /// What a value is rounded to.
 enum class grid_kind {
@@ -19,11 +18,13 @@ enum class grid_kind {
 #define MIQ_RULE MIQ_HOST_DEVICE
 #include <miq/quantization/detail/affine_grid/rule.inl>
 #undef MIQ_RULE
+inline namespace MIQ_INSTRUCTION_SET {
 namespace vectors {
 #define MIQ_RULE
 #include <miq/quantization/detail/affine_grid/rule.inl>
 #undef MIQ_RULE
 }  // namespace vectors
+}  // namespace MIQ_INSTRUCTION_SET
 
 /// The rule in the searches of a device, without divisions in the loop over values: multiplies by the reciprocal of the
 /// scale. For scales below 2^126 a value that this puts on the level beside the rule's is halfway between the two, but
@@ -44,9 +45,9 @@ struct reciprocal_steps {
   /// A value's distance from its level, either sign.
   MIQ_HOST_DEVICE float difference(float value) const {
     const float magnitude = zero_free ? magnitude_of<grid_kind::zero_free>(value) : value;
-    return magnitude - grid.at(grid.within(grid.wanted<grid_kind::affine>(magnitude * raise * factor)));
+    const float wanted = grid.wanted<grid_kind::affine>(magnitude * raise * factor + grid.fraction);
+    return grid.distance(magnitude, grid.within(wanted));
   }
 };
 
-}  // namespace MIQ_INSTRUCTION_SET
 }  // namespace miq::quantization::detail

@@ -28,17 +28,20 @@ struct grid_steps {
   Value offset;
   Value highest;
 
-  /// The nearest step to `position` = magnitude / scale, before the ends of the grid.
+  /// The nearest step to `shifted` = magnitude / scale + fraction, before the ends of the grid. (The sum is the caller's:
+  /// what a compiler fuses, it fuses in one expression.)
   template <grid_kind Kind>
-  MIQ_RULE Value wanted(Value position) const {
+  MIQ_RULE Value wanted(Value shifted) const {
     if constexpr (Kind == grid_kind::zero_free)
-      return rounded(position + fraction);
+      return rounded(shifted);
     else
-      return rounded(position + fraction) + whole;
+      return rounded(shifted) + whole;
   }
   /// The step that it gets.
   MIQ_RULE Value within(Value wanted_step) const { return larger_of(smaller_of(wanted_step, highest), Value{}); }
   MIQ_RULE Value at(Value step) const { return scale * (step + offset); }
+  /// A magnitude's distance from a step.
+  MIQ_RULE Value distance(Value magnitude, Value step) const { return magnitude - scale * (step + offset); }
 };
 
 /// @param zero     as `affine_grid::zero`: a multiple of 1/2
@@ -72,7 +75,7 @@ struct grid_level {
 
 template <grid_kind Kind, class Value>
 MIQ_RULE inline grid_level<Value> nearest_level(Value value, const grid_steps<Value>& grid) {
-  const Value wanted = grid.template wanted<Kind>(magnitude_of<Kind>(value) / grid.scale);
+  const Value wanted = grid.template wanted<Kind>(magnitude_of<Kind>(value) / grid.scale + grid.fraction);
   const Value step = grid.within(wanted);
   const Value level = grid.at(step);
   if constexpr (Kind == grid_kind::zero_free) {

@@ -50,7 +50,8 @@ double quantisation_error_on(const float* values, const float* costs, std::int64
         }
       }
       value = vectors::magnitude_of<Kind>(value);
-      const float_lanes error = value - steps.at(steps.within(steps.template wanted<Kind>(value / steps.scale)));
+      const float_lanes wanted = steps.template wanted<Kind>(value / steps.scale + steps.fraction);
+      const float_lanes error = steps.distance(value, steps.within(wanted));
       sum += cost * error * error;
     }
     for (int lane = 0; lane < lanes; ++lane) total += static_cast<double>(sum[lane]);
